@@ -1,0 +1,36 @@
+"""dtlib: the techniques of *Training Deep Networks, Verified*, as tested Keras code.
+
+Every module loads when it is first used, so that `import dtlib` costs nothing:
+
+>>> import dtlib
+>>> dtlib.losses.mean_squared_error.__module__
+'dtlib.losses'
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+BOOK = "deep-training-book/deep-training-book"  # the repository, as owner/name
+
+_MODULES = (
+    "claims",
+    "datasets",
+    "diagnostics",
+    "exercises",
+    "experiments",
+    "initializers",
+    "losses",
+    "plots",
+    "training",
+)
+__all__ = ["BOOK", "__version__", *_MODULES]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return import_module(f"dtlib.{name}")
+    raise AttributeError(f"module 'dtlib' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

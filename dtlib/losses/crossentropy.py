@@ -1,0 +1,360 @@
+"""Cross-entropy: the surprise of the true class, in logits wherever they are at hand.
+
+The chapter `losses` of the book explains it. Tests: tests/test_losses.py.
+"""
+
+import numpy as np
+from keras import ops
+
+from dtlib.losses._base import paired, same_shape, tensors, values_of
+
+# A probability is clipped to [ε, 1 − ε] before its log, as in Keras, so no probability
+# costs more than −log 1e-7 = 16.1.
+EPSILON = 1e-7
+
+
+def clipped_log(p):
+    """log p with p held in [1e-7, 1 − 1e-7]; outside, the gradient is 0."""
+    return ops.log(ops.clip(p, EPSILON, 1 - EPSILON))
+
+
+def times(y, x):
+    """y·x, where 0 times an infinite x is 0: a class that cannot occur costs nothing.
+
+    The inner `where` keeps the gradient finite as well.
+    """
+    return y * ops.where(y == 0, ops.zeros_like(x), x)
+
+
+def log_softmax(z, *, axis):
+    """The logs of the probabilities softmax(z), without ever taking their log.
+
+        log p_c = (z_c − m) − log Σⱼ exp(zⱼ − m)          m = maxⱼ zⱼ
+
+    Softmax does not change when a constant is added to all z; taking m away leaves no
+    exponent above 0, so nothing overflows, and the sum is at least 1, so its log is
+    at least 0. A logit of −∞ is a class ruled out: log p = −∞. A logit of +∞ gives NaN.
+
+    Args:
+        z: Logits, at least one axis.
+        axis: The axis of the classes.
+
+    Returns:
+        Log-probabilities, shaped like `z`.
+
+    Example: exp(1000) is infinite in any float, its log-probability is not.
+
+    >>> import numpy as np
+    >>> print(np.asarray(log_softmax(np.array([1000.0, 0.0]), axis=-1)))
+    [    0. -1000.]
+
+    Reference: Blanchard, Higham and Higham, 2021, https://doi.org/10.1093/imanum/draa038
+    """
+    z = z - ops.stop_gradient(ops.max(z, axis=axis, keepdims=True))
+    return z - ops.log(ops.sum(ops.exp(z), axis=axis, keepdims=True))
+
+
+def smooth_labels(y, *, label_smoothing, num_classes):
+    """Move a share α of every label's probability to all classes alike.
+
+        y ← (1 − α)·y + α/K
+
+    The least loss is then reached at finite logits: it no longer pays to be certain.
+
+    Args:
+        y: Probabilities of the classes, any shape.
+        label_smoothing: α in [0, 1].
+        num_classes: K; 2 for a binary label.
+
+    Returns:
+        Smoothed labels, shaped like `y`.
+
+    >>> import numpy as np
+    >>> y = np.array([0.0, 1.0, 0.0, 0.0])
+    >>> print(smooth_labels(y, label_smoothing=0.1, num_classes=4))
+    [0.025 0.925 0.025 0.025]
+
+    Reference: Szegedy et al., 2016, https://arxiv.org/abs/1512.00567, section 7.
+    Equation: eq-losses-smoothing
+    """
+    return (1 - label_smoothing) * y + label_smoothing / num_classes
+
+
+def binary_crossentropy_of_probabilities(y, p):
+    """The surprise of a yes-or-no label under the probability p of a yes.
+
+        ℓ = −[y·log p + (1 − y)·log(1 − p)]
+
+    Args:
+        y: Labels in [0, 1], any shape; 1 is the event.
+        p: Its probability, the same shape, clipped to [1e-7, 1 − 1e-7].
+
+    Returns:
+        ℓ of every element, shaped like `p`. No loss exceeds 16.1, and beyond the clip
+        the gradient is 0: the worst mistakes teach nothing.
+
+    >>> import numpy as np
+    >>> y, p = np.array([1.0, 1.0]), np.array([0.5, 0.0])
+    >>> print(np.round(binary_crossentropy_of_probabilities(y, p), 2))
+    [ 0.69 16.12]
+
+    Differs from Keras: log(1 − p) is clipped in 1 − p, so the cap is 16.1 on both sides.
+    Keras clips p alone: in float32 its cap at y = 0 is 15.9, and in float16 NaN.
+
+    Reference: Bishop, 2006, "Pattern Recognition and Machine Learning", eq. 4.90.
+    Equation: eq-losses-bce
+    """
+    return -(y * clipped_log(p) + (1 - y) * clipped_log(1 - p))
+
+
+def binary_crossentropy_of_logits(y, z):
+    """The same surprise from the logit z = log(p/(1 − p)), which needs no clip.
+
+        ℓ = y·log(1 + e⁻ᶻ) + (1 − y)·log(1 + eᶻ)          dℓ/dz = σ(z) − y
+
+    log(1 + eᶻ), the softplus, is computed as max(z, 0) + log1p(e^−|z|).
+
+    Args:
+        y: Labels in [0, 1], any shape.
+        z: Logits, the same shape, ±∞ included.
+
+    Returns:
+        ℓ of every element, shaped like `z`.
+
+    Example: a mistake held with certainty costs as much as it is certain.
+
+    >>> import numpy as np
+    >>> y, z = np.array([0.0, 1.0]), np.array([1000.0, 1000.0])
+    >>> print(np.asarray(binary_crossentropy_of_logits(y, z)))
+    [1000.    0.]
+
+    Reference: Goodfellow, Bengio and Courville, 2016, "Deep Learning", section 6.2.2.2.
+    Equation: eq-losses-bce-logits
+    """
+    return times(y, ops.softplus(-z)) + times(1 - y, ops.softplus(z))
+
+
+def categorical_crossentropy_of_probabilities(y, p, *, axis):
+    """The expected surprise of labels y under the probabilities p.
+
+        ℓ = −Σ_c y_c log p_c
+
+    Args:
+        y: Probabilities of the K classes, one-hot or not, any shape.
+        p: Predicted probabilities, the same shape, clipped to [1e-7, 1 − 1e-7].
+        axis: The axis of the classes.
+
+    Returns:
+        ℓ of each sample, without that axis.
+
+    >>> import numpy as np
+    >>> y, p = np.array([0.0, 1.0]), np.array([1.0, 0.0])
+    >>> print(np.round(categorical_crossentropy_of_probabilities(y, p, axis=-1), 1))
+    16.1
+
+    Reference: Bishop, 2006, "Pattern Recognition and Machine Learning", eq. 4.108.
+    Equation: eq-losses-cce
+    """
+    return -ops.sum(y * clipped_log(p), axis=axis)
+
+
+def categorical_crossentropy_of_logits(y, z, *, axis):
+    """The same surprise from logits, through log-sum-exp.
+
+        ℓ = Σ_c y_c (log Σⱼ exp zⱼ − z_c)          dℓ/dz = softmax(z) − y
+
+    The gradient is the error itself, as large as the mistake, and never vanishes while
+    there is one. It holds for labels that sum to 1.
+
+    Args:
+        y: Probabilities of the K classes, any shape.
+        z: Logits, the same shape. −∞ rules a class out.
+        axis: The axis of the classes.
+
+    Returns:
+        ℓ of each sample, without that axis.
+
+    Example: probabilities lose what logits know; 16.1 from the clip, 200 in truth.
+
+    >>> import numpy as np
+    >>> y, z = np.array([0.0, 1.0]), np.array([200.0, 0.0])
+    >>> float(categorical_crossentropy_of_logits(y, z, axis=-1))
+    200.0
+
+    Reference: Goodfellow, Bengio and Courville, 2016, "Deep Learning", section 6.2.2.3.
+    Equation: eq-losses-cce-logits
+    """
+    return -ops.sum(times(y, log_softmax(z, axis=axis)), axis=axis)
+
+
+def negative_log_likelihood(y, log_p, *, axis):
+    """The surprise of class number y: one entry of the log-probabilities, negated.
+
+        ℓ = −log p_y
+
+    It is the cross-entropy of a one-hot label, without the K − 1 zeros.
+
+    Args:
+        y: Class numbers 0, ..., K − 1: the shape of `log_p` without the class axis.
+        log_p: Log-probabilities, as from `log_softmax`.
+        axis: The axis of the classes.
+
+    Returns:
+        ℓ of each sample, shaped like `y`; NaN where y is not one of the classes.
+
+    >>> import numpy as np
+    >>> log_p = np.log([[0.5, 0.25, 0.25]])
+    >>> print(np.round(negative_log_likelihood([0], log_p, axis=-1), 3))
+    [0.693]
+
+    Reference: Bishop, 2006, "Pattern Recognition and Machine Learning", section 4.3.4.
+    Equation: eq-losses-scce
+    """
+    k = log_p.shape[axis]
+    y = ops.cast(y, "int32")
+    chosen = ops.one_hot(y, k, axis=axis, dtype="bool")
+    loss = -ops.sum(ops.where(chosen, log_p, ops.zeros_like(log_p)), axis=axis)
+    return ops.where((y >= 0) & (y < k), loss, ops.cast(float("nan"), loss.dtype))
+
+
+def binary_crossentropy(
+    y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1
+):
+    """The mean over `axis` of the binary cross-entropy of every output.
+
+    Args:
+        y_true: Labels in [0, 1], shape (..., d). Values outside raise, except inside a
+            compiled graph, where they cannot be seen.
+        y_pred: Probabilities or logits, the same shape.
+        from_logits: Whether `y_pred` are logits. They are the better choice: see
+            `binary_crossentropy_of_logits`.
+        label_smoothing: α of `smooth_labels`, with K = 2.
+        axis: The axis of the outputs, over which the mean is taken.
+
+    Returns:
+        The loss of each sample, without that axis.
+
+    Differs from Keras: it sees only numbers. Keras' function looks for the logits that
+    a softmax or sigmoid left on its output; here the classes do that.
+    """
+    y, x = paired(y_true, y_pred)
+    _check_probabilities(y)
+    y = smooth_labels(y, label_smoothing=label_smoothing, num_classes=2)
+    of = (
+        binary_crossentropy_of_logits
+        if from_logits
+        else binary_crossentropy_of_probabilities
+    )
+    return ops.mean(of(y, x), axis=axis)
+
+
+def categorical_crossentropy(
+    y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1
+):
+    """The cross-entropy of labels given as probabilities, one-hot or soft.
+
+    Args:
+        y_true: Probabilities of the K ≥ 2 classes, any shape. Values outside [0, 1]
+            raise, except inside a compiled graph, where they cannot be seen.
+        y_pred: Probabilities (divided by their sum first) or logits, the same shape.
+        from_logits: Whether `y_pred` are logits.
+        label_smoothing: α of `smooth_labels`.
+        axis: The axis of the classes.
+
+    Returns:
+        The loss of each sample, without that axis.
+
+    Differs from Keras: it sees only numbers, as `binary_crossentropy` does; one class
+    raises instead of warning; smoothing counts the classes on `axis`, not on the last.
+    """
+    remedy = " For class numbers use `sparse_categorical_crossentropy`."
+    y, x = paired(y_true, y_pred, remedy)
+    k = _classes(x, axis)
+    _check_probabilities(y)
+    y = smooth_labels(y, label_smoothing=label_smoothing, num_classes=k)
+    if from_logits:
+        return categorical_crossentropy_of_logits(y, x, axis=axis)
+    p = x / ops.sum(x, axis=axis, keepdims=True)
+    return categorical_crossentropy_of_probabilities(y, p, axis=axis)
+
+
+def sparse_categorical_crossentropy(
+    y_true, y_pred, from_logits=False, ignore_class=None, axis=-1
+):
+    """The cross-entropy of labels given as class numbers.
+
+    Args:
+        y_true: Class numbers 0, ..., K − 1: the shape of `y_pred` without the axis of
+            the classes, or with length 1 there. Any other number raises; inside a
+            compiled graph nothing can, and the loss of that sample is NaN.
+        y_pred: Probabilities (divided by their sum first) or logits; K ≥ 2.
+        from_logits: Whether `y_pred` are logits.
+        ignore_class: A number whose samples have loss 0, such as −1, or None.
+        axis: The axis of the classes.
+
+    Returns:
+        The loss of each sample, without that axis.
+
+    Differs from Keras: Keras does not look at the labels, so one out of range gives
+    NaN, a foreign class's loss or an error of the device, by the way it was compiled;
+    and on TensorFlow it takes no `axis` but the last.
+    """
+    y, x = tensors(y_true, y_pred)
+    k = _classes(x, axis)
+    if len(y.shape) == len(x.shape) and y.shape[axis] == 1:
+        y = ops.squeeze(y, axis)
+    samples = list(x.shape)
+    del samples[axis]
+    if len(y.shape) != len(samples) or samples:
+        same_shape(
+            tuple(y.shape) + (k,),
+            tuple(samples) + (k,),
+            f" Class numbers have no axis of length {k}; for one-hot labels use "
+            "`categorical_crossentropy`.",
+        )
+    ignored = y == (float("nan") if ignore_class is None else ignore_class)
+    y = ops.where(ignored, ops.zeros_like(y), y)
+    _check_classes(y, k)
+    log_p = (
+        log_softmax(x, axis=axis)
+        if from_logits
+        else clipped_log(x / ops.sum(x, axis=axis, keepdims=True))
+    )
+    loss = negative_log_likelihood(y, log_p, axis=axis)
+    return ops.where(ignored, ops.zeros_like(loss), loss)
+
+
+def _classes(x, axis):
+    """How many classes there are on `axis`; at least 2, or there is nothing to learn."""
+    if not len(x.shape) or (x.shape[axis] is not None and x.shape[axis] < 2):
+        raise ValueError(
+            "`y_pred` must have at least 2 classes: with 1 the loss is always 0. "
+            f"Received: y_pred.shape={tuple(x.shape)}, axis={axis}. "
+            "For a yes-or-no output use `binary_crossentropy`."
+        )
+    return x.shape[axis]
+
+
+def _check_probabilities(y):
+    """Raise when a label lies outside [0, 1], where the loss has no least value."""
+    values = values_of(y)
+    if values is not None:
+        bad = values[~((values >= 0) & (values <= 1))]
+        if bad.size:
+            raise ValueError(
+                "`y_true` must hold numbers in [0, 1]. "
+                f"Received: {bad.size} of {values.size} outside, first {bad[0]}."
+            )
+
+
+def _check_classes(y, k):
+    """Raise when a label is not one of the class numbers 0, ..., K − 1."""
+    values = values_of(y)
+    if values is not None:
+        whole = values == np.round(values)
+        bad = values[~(whole & (values >= 0) & (values < k))]
+        if bad.size:
+            raise ValueError(
+                f"`y_true` must hold class numbers, integers in [0, {k - 1}]. "
+                f"Received: {bad.size} of {values.size} outside, first {bad[0]:g}."
+            )

@@ -1,0 +1,51 @@
+"""What `fit` must know of Keras; its private attributes are touched here only."""
+
+import keras
+from keras import callbacks
+
+_BATCH_HOOKS = [
+    f"on_{when}batch_{end}"
+    for when in ("", "train_", "test_")
+    for end in ("begin", "end")
+]
+
+
+def all_layers(model):
+    """Return every layer of `model` at every depth, wrappers' and cells' included."""
+    # Private: the public `model.layers` stops at the first level.
+    return model._flatten_layers()
+
+
+def is_leaf(layer):
+    """Has `layer` no layers of its own?"""
+    return len(list(all_layers(layer))) == 1
+
+
+def begin_training(model, callback_list):
+    """Call the callbacks' `on_train_begin`; return the epoch to start with."""
+    # Private: `BackupAndRestore` leaves the epoch here, and nothing takes it away
+    # again; without the first line a second `fit` would skip epochs.
+    model._initial_epoch = None
+    model.stop_training = False
+    callback_list.on_train_begin()
+    return model._initial_epoch or 0
+
+
+def wants_every_batch(callback):
+    """Must `callback` be called after every single batch?
+
+    Keras' own callbacks with batch hooks that do nothing, or lose nothing when many
+    batches are reported as one, are spared: one batch a call is slow.
+    """
+    if type(callback) in (callbacks.ProgbarLogger, callbacks.TerminateOnNaN):
+        return False
+    if type(callback) in (callbacks.ModelCheckpoint, callbacks.BackupAndRestore):
+        return callback.save_freq not in ("epoch", False)
+    if type(callback) is callbacks.TensorBoard:
+        return callback.update_freq != "epoch"
+    # `LambdaCallback` keeps its hooks on the instance, other callbacks on the class.
+    return any(
+        getattr(getattr(callback, hook), "__func__", None)
+        is not getattr(keras.callbacks.Callback, hook)
+        for hook in _BATCH_HOOKS
+    )

@@ -1,0 +1,205 @@
+"""The tools that write notebooks: first cell, comparison of figures, runner."""
+
+import base64
+import io
+import os
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+
+from tools import figures, first_cell, run_notebooks
+
+# The first cell, run by another Python in a folder that has no dtlib.
+
+
+def python(folder, program):
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A small repository that has a `dtlib`, and the first cell that fetches it."""
+    origin = tmp_path / "origin"
+    (origin / "dtlib").mkdir(parents=True)
+    (origin / "book").mkdir()
+    book = "/".join(origin.as_posix().split("/")[-2:])
+    (origin / "dtlib" / "__init__.py").write_text(f"BOOK = {book!r}\n")
+    (origin / "book" / "references.bib").write_text("")
+    git = ["git", "-C", str(origin), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "a"]):
+        subprocess.run([*git, *command], check=True)
+    source = first_cell.TEMPLATE.format(environment="", branch="main", repo=origin.as_uri())
+    content = tmp_path / "content"
+    content.mkdir()
+    return origin, content, source.replace('"/content"', repr(str(content)))
+
+
+IN_COLAB = "import sys, types; sys.modules['google.colab'] = types.ModuleType('c')\n"
+WHERE = "\nimport os; print(dtlib.__file__, os.getcwd(), sep='|', end='')"
+
+
+def test_in_colab_the_first_cell_fetches_the_repository_and_can_run_again(repository):
+    origin, content, source = repository
+    clone = content / origin.name
+    for _ in range(2):  # the second run finds the clone
+        result = python(content, f"{IN_COLAB}{source}\n{source}{WHERE}")
+        assert result.stderr == ""
+        assert result.stdout == f"{clone / 'dtlib' / '__init__.py'}|{clone / 'book'}"
+
+
+def test_elsewhere_the_first_cell_finds_the_folder_above(repository):
+    origin, _, source = repository
+    result = python(origin / "book", source + WHERE)
+    assert result.stderr == ""
+    assert result.stdout == f"{origin / 'dtlib' / '__init__.py'}|{origin / 'book'}"
+
+
+def test_the_first_cell_refuses_another_package_called_dtlib(repository):
+    origin, content, source = repository
+    (content / "dtlib.py").write_text("")
+    result = python(content, f"import dtlib\n{IN_COLAB}{source}")
+    assert "is another project called dtlib. Restart the kernel" in result.stderr
+
+
+# The comparison of figures, at the resolution of the book.
+
+
+def draw(label="epoch", rise=0.0, dpi=200):
+    figure, ax = plt.subplots(figsize=(5, 3), dpi=dpi)
+    x = np.linspace(0, 10, 50)
+    ax.plot(x, np.exp(-x / 3) + rise)
+    ax.set(xlabel=label, ylabel="training loss", ylim=(0, 1))
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    plt.close(figure)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.mark.parametrize("label", ["Epoch", "epochs", "opoch", "epach", ""])
+def test_a_changed_letter_in_a_label_changes_the_figure(label):
+    assert not figures.same(draw(), draw(label))
+
+
+def test_a_curve_that_moved_by_a_percent_changes_the_figure_and_noise_does_not():
+    assert figures.same(draw(), draw())
+    assert figures.same(draw(), draw(rise=0.0005))
+    assert not figures.same(draw(), draw(rise=0.01))
+
+
+def test_figures_of_another_matplotlib_are_compared_coarsely():
+    from PIL import Image, PngImagePlugin
+
+    def by(png, program):
+        with Image.open(io.BytesIO(base64.b64decode(png))) as image:
+            info, file = PngImagePlugin.PngInfo(), io.BytesIO()
+            info.add_text("Software", program)
+            image.save(file, "png", pnginfo=info)
+        return base64.b64encode(file.getvalue()).decode()
+
+    other = by(draw("epochs", dpi=202), "Matplotlib of tomorrow")
+    assert figures.same(draw(), other)
+    assert not figures.same(draw(rise=-0.3), other)
+
+
+def test_a_blank_figure_is_noticed():
+    file = io.BytesIO()
+    plt.imsave(file, np.ones((20, 20, 3)), format="png")
+    assert figures.is_blank(base64.b64encode(file.getvalue()).decode())
+    assert not figures.is_blank(draw())
+
+
+# The runner.
+
+
+def cell(source, outputs=(), **metadata):
+    return nbformat.v4.new_code_cell(
+        source, id="a-cell", outputs=list(outputs), metadata=metadata
+    )
+
+
+def stream(text, name="stdout"):
+    return nbformat.v4.new_output("stream", name=name, text=text)
+
+
+@pytest.fixture
+def one_cell(tmp_path, monkeypatch):
+    """Write and run a notebook of one cell; no address, so no first cell."""
+    monkeypatch.setattr(first_cell, "refresh", lambda notebook: None)
+    path = tmp_path / "one.ipynb"
+
+    def run(*cells, mode="store"):
+        if cells:
+            nbformat.write(nbformat.v4.new_notebook(cells=list(cells)), path)
+        return run_notebooks.run(path, mode), nbformat.read(path, as_version=4)
+
+    run.path = path
+    return run
+
+
+def test_a_second_run_changes_no_file_and_check_sees_an_edited_digit(one_cell):
+    word, notebook = one_cell(cell("print(1 / 3)\nprint('took 0.12 s')"))
+    assert word == "rewritten"
+    assert notebook.cells[0].outputs[0].text.startswith("0.3333")
+    assert notebook.metadata.outputs_of == run_notebooks.fingerprint(notebook)
+    before = one_cell.path.read_bytes()
+    assert one_cell()[0] == "unchanged"
+    assert one_cell(mode="check")[0] == "as stored"
+    assert one_cell.path.read_bytes() == before
+    one_cell.path.write_bytes(before.replace(b"0.3333", b"0.3334"))
+    with pytest.raises(run_notebooks.Refused, match="differ"):
+        one_cell(mode="check")
+
+
+def test_an_output_is_kept_where_only_a_duration_differs():
+    old, new = [stream("0.25 in 1.23 s\n")], [stream("0.25 in 4.56 s\n")]
+    assert run_notebooks.same(old, new)
+    assert not run_notebooks.same(old, [stream("0.26 in 1.23 s\n")])
+    assert not run_notebooks.same(old, [])
+    assert run_notebooks.same(old, [stream("anything")], ignored=True)
+
+
+def test_a_notebook_that_writes_to_stderr_is_not_stored(one_cell):
+    with pytest.raises(run_notebooks.Refused, match="stderr: careful"):
+        one_cell(cell("import sys\nprint('careful', file=sys.stderr)"))
+    assert not nbformat.read(one_cell.path, as_version=4).cells[0].outputs
+
+
+def test_a_notebook_that_fails_is_not_stored_and_the_others_are(tmp_path, monkeypatch):
+    path = tmp_path / "one.ipynb"
+    notebook = nbformat.v4.new_notebook(cells=[cell("1 / 0")])
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    _, _, result, good = run_notebooks.timed(path, {"mode": "smoke"})
+    assert not good
+    assert "ZeroDivisionError" in result
+    assert path.read_bytes() == before
+
+
+def test_a_notebook_without_its_table_is_not_stored(one_cell, monkeypatch):
+    from dtlib import datasets
+
+    def offline(**_):
+        raise datasets.DataUnavailable("no network")
+
+    monkeypatch.setattr(datasets, "thoracic_surgery", offline)
+    with pytest.raises(datasets.DataUnavailable):
+        one_cell(cell("1", tags=["needs-thoracic"]))
+
+
+def test_streams_are_stored_in_one_piece_and_widgets_not_at_all():
+    widget = nbformat.v4.new_output("display_data", {run_notebooks.WIDGET: {}})
+    outputs = run_notebooks.merged([stream("a"), stream("b"), widget])
+    assert outputs[0].text == "ab"
+    assert not outputs[1].data
