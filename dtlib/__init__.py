@@ -10,7 +10,8 @@ Every module loads when it is first used, so that `import dtlib` costs nothing:
 from importlib import import_module
 
 __version__ = "0.1.0"
-BOOK = "deep-training-book/deep-training-book"  # the repository, as owner/name
+# The repository, as owner/name: how a notebook knows that it has the right dtlib.
+BOOK = "deep-training-book/deep-training-book"
 
 _MODULES = (
     "claims",
@@ -20,6 +21,7 @@ _MODULES = (
     "experiments",
     "initializers",
     "losses",
+    "notebook",
     "plots",
     "training",
 )

@@ -8,7 +8,7 @@ from cycler import cycler
 
 from dtlib._check import number_in, one_of
 
-# The hues of Okabe and Ito (2008), which remain apart for colour-blind readers, without
+# The hues of Okabe and Ito (2008), which remain apart for color-blind readers, without
 # the yellow. Purple, orange and sky are darkened, so that every line has a contrast of
 # at least 3 on white and on the dark page; tests compute both.
 COLORS = {
@@ -18,7 +18,7 @@ COLORS = {
     "purple": "#C46D9E",
     "orange": "#BC7F00",
     "sky": "#3399D4",
-    "grey": "#767676",
+    "gray": "#767676",
 }
 THEMES = {
     "light": {"paper": "#FFFFFF", "ink": "#262626", "grid": "#DDDDDD"},

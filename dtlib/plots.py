@@ -52,10 +52,8 @@ def curves(x, ys, *, ax=None, log="", xlabel=None, ylabel=None, title=None, **li
             f"{y.shape}, x of shape {x.shape}.",
         )
     ax = _axes(ax, xlabel=xlabel, ylabel=ylabel, title=title)
-    if "x" in one_of("log", log, ("", "x", "y", "xy")):
-        ax.set_xscale("log")
-    if "y" in log:
-        ax.set_yscale("log")
+    one_of("log", log, ("", "x", "y", "xy"))
+    ax.set(**{f"{axis}scale": "log" for axis in log})
     lines = [ax.plot(x, y, label=name, **line)[0] for name, y in ys.items()]
     ax.margins(x=0.01)
     paper = to_hex(ax.get_facecolor())
@@ -76,9 +74,8 @@ def layers(values, *, ax=None, log=False, ylabel=None, title=None, first=1):
     Returns:
         The Axes.
     """
-    values = {name: np.asarray(y, float) for name, y in values.items()}
-    depth = max(y.size for y in values.values())
-    pad = {n: np.append(y, np.full(depth - y.size, np.nan)) for n, y in values.items()}
+    depth = max(len(y) for y in values.values())
+    pad = {n: [*y] + [np.nan] * (depth - len(y)) for n, y in values.items()}
     look = {"marker": "o", "markersize": 5, "log": "y" if log else ""}
     look |= {"xlabel": "layer, from the input", "ylabel": ylabel, "title": title}
     ax = curves(np.arange(first, first + depth), pad, ax=ax, **look)
@@ -112,9 +109,8 @@ def bands(x, runs, *, show="interval", **options):
     ax = curves(x, {name: y.mean(0) for name, y in runs.items()}, **options)
     for line, y in zip(ax.lines[-len(runs) :], runs.values(), strict=True):
         half = stats.t.ppf(0.975, len(y) - 1) * stats.sem(y)
-        low, high = y.mean(0) - half, y.mean(0) + half
-        if show == "range":
-            low, high = y.min(0), y.max(0)
+        ends = [y.mean(0) - half, y.mean(0) + half]
+        low, high = ends if show == "interval" else (y.min(0), y.max(0))
         ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     return ax
 
@@ -127,7 +123,7 @@ def intervals(rows, *, ax=None, min_effect=None, fmt=".3f", xlabel=None, title=N
         ax, xlabel, title: As in `curves`.
         min_effect: The smallest effect of interest, a dashed line beside the line at 0.
             An interval wholly above it is blue with a disc, one wholly below vermilion
-            with a cross, one that straddles it grey with an open circle.
+            with a cross, one that straddles it gray with an open circle.
         fmt: Format of the numbers written at the right.
 
     Returns:
@@ -136,7 +132,7 @@ def intervals(rows, *, ax=None, min_effect=None, fmt=".3f", xlabel=None, title=N
     ax = _axes(ax, xlabel=xlabel, title=title)
     ax.axvline(0, color=plt.rcParams["text.color"], linewidth=0.8)
     if min_effect is not None:
-        ax.axvline(min_effect, color=COLORS["grey"], linestyle="--", linewidth=1.5)
+        ax.axvline(min_effect, color=COLORS["gray"], linestyle="--", linewidth=1.5)
     names = []
     for i, (name, estimate, low, high) in enumerate(rows):
         _require(
@@ -148,8 +144,8 @@ def intervals(rows, *, ax=None, min_effect=None, fmt=".3f", xlabel=None, title=N
         if min_effect is not None and high < min_effect:
             color, marker = COLORS["vermilion"], "X"
         elif min_effect is not None and low <= min_effect:
-            color, fill = COLORS["grey"], "none"
-        ax.plot([low, high], [i, i], color=color, solid_capstyle="butt")
+            color, fill = COLORS["gray"], "none"
+        ax.plot([low, high], [i, i], color=color)
         ax.plot([estimate], [i], marker, color=color, fillstyle=fill, ms=9, mew=2)
         numbers = _number(estimate, fmt), _number(low, fmt), _number(high, fmt)
         at_right = {"transform": ax.get_yaxis_transform(), "va": "center"}
@@ -185,9 +181,8 @@ def strips(values, *, ax=None, paired=True, ylabel=None, title=None):
         gray = plt.rcParams["grid.color"]
         ax.plot(range(len(values)), np.array([*values.values()]), color=gray, lw=1)
     for i, v in enumerate(values.values()):
-        color = f"C{i}"
-        ax.plot(np.full(v.size, i), v, "o", color=color, alpha=0.75, markersize=6)
-        ax.plot([i - 0.22, i + 0.22], [v.mean()] * 2, color=color, linewidth=3)
+        ax.plot(np.full(v.size, i), v, f"C{i}o", alpha=0.75, markersize=6)
+        ax.plot([i - 0.22, i + 0.22], [v.mean()] * 2, f"C{i}", linewidth=3)
     ax.set_xticks(range(len(values)), list(values))
     ax.set_xlim(-0.6, len(values) - 0.4)
     ax.grid(False, axis="x")

@@ -89,7 +89,7 @@ def test_the_cells_were_run_once_from_top_to_bottom(place):
                 assert output.execution_count == cell.execution_count
 
 
-@every_notebook
+@every_chapter
 def test_the_outputs_are_those_of_the_code_beside_them(place):
     notebook = read(place)
     assert notebook.metadata.get("outputs_of") == run_notebooks.fingerprint(notebook), (

@@ -55,7 +55,7 @@ def test_the_contrast_of_wcags_own_example():
     assert_allclose(_style.contrast("#777777", "#FFFFFF"), 4.478, atol=5e-4)
 
 
-def test_the_grey_a_colour_blind_reader_sees_differs_between_any_two_neighbours():
+def test_the_gray_a_color_blind_reader_sees_differs_between_any_two_neighbours():
     """Neighbors in the cycle differ in hue for a protanope, or in lightness."""
     # Viénot, Brettel and Mollon (1999): what linear red and green become.
     see = np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.004, -0.004, 1]])
@@ -89,8 +89,8 @@ def test_a_name_stands_at_its_lines_end_and_follows_it():
     assert_allclose(heights(ax), [*ends])
     ax.set_ylim(0, 90)
     assert_allclose(heights(ax)[1], 0.1)
-    ax.set_ylim(0.1, 1000)
     ax.set_yscale("log")
+    ax.set_ylim(0.1, 1000)
     assert_allclose(heights(ax)[1], np.log(9 / 0.1) / np.log(1000 / 0.1))
 
 
@@ -139,7 +139,7 @@ def test_intervals_show_outcome_by_color_and_by_marker():
     assert [line.get_xdata()[0] for line in marks] == [3, -1, 1]
     assert [line.get_marker() for line in marks] == ["o", "X", "o"]
     assert [line.get_fillstyle() for line in marks] == ["full", "full", "none"]
-    colors = [plots.COLORS[name] for name in ("blue", "vermilion", "grey")]
+    colors = [plots.COLORS[name] for name in ("blue", "vermilion", "gray")]
     assert [line.get_color() for line in marks] == colors
     assert [line.get_xdata()[0] for line in ax.lines[:2]] == [0, 1]
     assert ax.texts[1].get_text() == "−1.0\n[−2.0, 0.5]"

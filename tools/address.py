@@ -19,10 +19,10 @@ TEXT |= {".yaml", ".yml", ".html"}
 # Here every address on GitHub is the project's own; elsewhere others are cited too.
 OWN = ("CITATION.cff", "CONTRIBUTING.md", "README.md", "_config.yml", "pyproject.toml")
 OWN += ("dtlib/README.md", "dtlib/__init__.py")
-GITHUB = re.compile(
-    r"(?:github|google)\.com/(?:github/)?([\w.-]+)/([\w-]+(?:\.[\w-]+)*)"
-)
-PAGES = re.compile(r"([\w-]+)\.github\.io(?:/([\w-]+(?:\.[\w-]+)*))?")
+PLACEHOLDER = ("OWNER", "NAME")
+NAME = r"([\w-]+(?:\.[\w-]+)*)"
+GITHUB = re.compile(rf"(?:github|google)\.com/(?:github/)?([\w.-]+)/{NAME}")
+PAGES = re.compile(rf"([\w-]+)\.github\.io(?:/{NAME})?")
 
 
 def _setting(root, key):
@@ -69,6 +69,12 @@ def files(root=ROOT):
                 yield Path(folder, name)
 
 
+def _with_address(root):
+    """The files that may say the address: all but the tests, which try others."""
+    tests = Path(root, "tests")
+    return (path for path in files(root) if tests not in path.parents)
+
+
 def change(url, root=ROOT):
     """Write the new address wherever the old one stands; return the changed files."""
     old, new = parse(read(root)), parse(url)
@@ -79,7 +85,7 @@ def change(url, root=ROOT):
         for before, after in pairs
     ]
     changed = []
-    for path in files(root):
+    for path in _with_address(root):
         text = fresh = path.read_text("utf-8")
         for pattern, after in patterns:
             fresh = pattern.sub(after, fresh)
@@ -97,14 +103,13 @@ def strays(root=ROOT):
     """
     owner, name = parse(read(root))
     found = []
-    for path in files(root):
+    for path in _with_address(root):
         place, text = path.relative_to(root).as_posix(), path.read_text("utf-8")
-        if place.startswith("tests/"):
-            continue
         for match in GITHUB.finditer(text):
             here = match[1], match[2].removesuffix(".git")
             ours = (here[0] == owner) + (here[1] == name)
-            if ours < 2 and (place in OWN or ours):
+            meant = place in OWN and here != PLACEHOLDER
+            if ours < 2 and (meant or ours):
                 found.append((place, match[0]))
         for match in PAGES.finditer(text):
             near = match[1] == owner.lower() or match[2] == name

@@ -7,11 +7,14 @@
 The project is used from its folder, so that what is tested is what is edited.
 """
 
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+# "Collecting numpy>=1.26 (from ...)" or "Processing /a/folder/numpy-1.26-...".
+FETCHED = re.compile(r"(?:Collecting |Processing (?:\S*/)?)(\w+(?:[.-][A-Za-z]\w*)*)")
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 
@@ -35,13 +38,10 @@ def install(lines):
     ) as pip:
         for line in pip.stdout:
             said.append(line)
-            word = line.split()
-            if word[:1] == ["Collecting"]:
-                width = 0 if width > 70 else width
-                print("  " if width == 0 else " ", word[1], sep="", end="", flush=True)
-                width += len(word[1]) + 1
-                if width > 70:
-                    print(flush=True)
+            if match := FETCHED.match(line):
+                lead = "\n  " if width > 70 else "  " if not width else " "
+                width = (0 if width > 70 else width) + len(match[1]) + 1
+                print(lead, match[1], sep="", end="", flush=True)
             elif line.startswith("Installing collected"):
                 print("\n  ... unpacking", flush=True)
     if pip.returncode:

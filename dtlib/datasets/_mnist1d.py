@@ -69,9 +69,8 @@ def mnist1d(n_train=4000, n_test=1000, *, validation_split=0.2, seed=42):
     integer_in("n_test", n_test, "[10, inf)")
     number_in("validation_split", validation_split, "[0, 1)")
     integer_in("seed", seed, "[0, inf)")
-    train_rng, test_rng = map(
-        np.random.default_rng, np.random.SeedSequence(seed).spawn(2)
-    )
+    seeds = np.random.SeedSequence(seed)
+    train_rng, test_rng = map(np.random.default_rng, seeds.spawn(2))
     x, y = draw(n_train, train_rng)
     x_test, y_test = draw(n_test, test_rng)
     train, valid = stratified_split(y, seed, validation_split=validation_split)

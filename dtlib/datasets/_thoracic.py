@@ -187,6 +187,8 @@ def parse(text, source):
     shape = (PATIENTS, len(THORACIC_FEATURES) + 2)
     if table.shape != shape:
         raise wrong(source, f"the shape {shape}", f"{table.shape}")
+    if not np.isfinite(table).all():
+        raise wrong(source, "finite numbers", "NaN or infinity")
     table = table[np.argsort(table[:, 0], kind="stable")]
     if table[13, 10] == 11.444:  # Patient 14, PRE14: a slip in copies, not in UCI's.
         table[13, 10] = 14

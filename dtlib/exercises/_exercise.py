@@ -24,7 +24,7 @@ class Exercise:
         minutes: What it takes, about.
         hints: At least two sentences, the weakest first.
         cases: Pairs (what is special about it, arguments). Lists become arrays.
-        mistakes: At least three pairs (a wrong answer, what to say of it).
+        mistakes: Wrong answers, each followed by what to say of it; at least three.
         rtol: How far from the reference an answer may be, relative to it.
     """
 
@@ -49,7 +49,7 @@ class Exercise:
         self.hints = tuple(hints)
         self.rtol = rtol
         self.cases = tuple((note, tuple(map(_argument, args))) for note, args in cases)
-        self.mistakes = tuple(mistakes)
+        self.mistakes = dict(zip(mistakes[1::2], mistakes[::2], strict=True))
 
     @property
     def name(self):
@@ -72,10 +72,9 @@ class Exercise:
         if self.asks_for_a_value:
             return f"{self.name} = ..."
         head = f"def {self.name}({', '.join(self.parameters)}):"
-        text = inspect.cleandoc(self.reference.__doc__).splitlines()
-        quoted = ['"""' + text[0], *text[1:]]
-        quoted[-1 if text[1:] else 0] += '"""'
-        body = [*quoted, "raise NotImplementedError"]
+        text = inspect.cleandoc(self.reference.__doc__)
+        text = f'"""{text}\n"""' if "\n" in text else f'"""{text}"""'
+        body = [*text.split("\n"), "raise NotImplementedError"]
         return "\n".join([head, *("    " + line if line else "" for line in body)])
 
     @property

@@ -6,6 +6,7 @@ The exercises of every chapter use it. Tests: tests/test_exercises.py.
 import copy
 import inspect
 import linecache
+import textwrap
 import traceback
 import warnings
 
@@ -90,15 +91,17 @@ def judge(exercise, answer):
         _Answer(exercise.reference, exercise.parameters, args).value
         for _, args in exercise.cases
     ]
-    for number, (want, got) in enumerate(zip(expected, answers, strict=True)):
-        problem = got.problem or difference(want, got.value, exercise.rtol)
-        if problem:
-            break
-    else:
+    problems = [
+        got.problem or difference(want, got.value, exercise.rtol)
+        for want, got in zip(expected, answers, strict=True)
+    ]
+    if not any(problems):
         cases = "" if exercise.asks_for_a_value else f" ({len(answers)} cases)"
         return Result(id, "passed", f"{id}: passed{cases}.")
+    number = next(n for n, problem in enumerate(problems) if problem)
     mistake = _recognize(exercise, answers)
-    text = _report(exercise, number, want, got, mistake or problem)
+    words = mistake or problems[number]
+    text = _report(exercise, number, expected[number], answers[number], words)
     return _fail(id, text, mistake)
 
 
@@ -113,8 +116,7 @@ def _fail(id, text, mistake=""):
 
 def _report(exercise, number, want, got, words):
     if exercise.asks_for_a_value:  # the expected value would give the answer away
-        lines = [words, f"{INDENT}got = {_show(got.value, len('got = ') + 4)}"]
-        return "\n".join(lines)
+        return f"{words}\n{INDENT}got = {_show(got.value, len('    got = '))}"
     note, args = exercise.cases[number]
     rows = dict(zip(exercise.parameters, args, strict=True))
     rows["expected"] = want
@@ -136,7 +138,7 @@ def _recognize(exercise, answers):
     """
     if any(answer.problem for answer in answers):
         return ""
-    for function, message in exercise.mistakes:
+    for message, function in exercise.mistakes.items():
         wrong = [
             _Answer(function, exercise.parameters, args) for _, args in exercise.cases
         ]
@@ -159,11 +161,10 @@ def difference(want, got, rtol):
     """
     if isinstance(want, tuple):
         if not isinstance(got, tuple) or len(got) != len(want):
-            return f"A tuple of {len(want)} values is expected."
+            return f"A tuple of {len(want)} parts is expected."
         found = (difference(*pair, rtol) for pair in zip(want, got, strict=True))
-        return next(
-            (f"Value {i + 1} of {len(want)}: {d}" for i, d in enumerate(found) if d), ""
-        )
+        words = (f"In part {i}: {d}" for i, d in enumerate(found, 1) if d)
+        return next(words, "")
     if got is None:
         return "Your function returned None: is a `return` missing?"
     if callable(want):
@@ -176,11 +177,12 @@ def difference(want, got, rtol):
     if want.shape != got.shape:
         return f"The shape is {got.shape}; {want.shape} is expected."
     exact = want.dtype.kind in "iub"
-    if exact and (got.dtype.kind in "iu") != (want.dtype.kind in "iu"):
+    if exact and got.dtype.kind.replace("u", "i") != want.dtype.kind:
         return f"The dtype is {got.dtype}; {want.dtype} is expected."
-    if got.dtype == np.float32:
-        rtol = max(rtol, 1e-5)
-    return _distance(want, got, 0.0 if exact else rtol)
+    if got.dtype != np.float32 or exact:
+        return _distance(want, got, 0.0 if exact else rtol)
+    found = _distance(want, got, max(rtol, 1e-5))
+    return found and f"{found} Your answer is float32, the arguments are float64."
 
 
 def _distance(want, got, rtol):
@@ -211,12 +213,11 @@ def _count(mask):
 
 
 def _as_arrays(value):
-    if isinstance(value, (tuple, dict)) or value is None or value is Ellipsis:
-        values = tuple(map(_as_arrays, value)) if isinstance(value, tuple) else value
-        return None if values is Ellipsis else values
-    if ops.is_tensor(value):
-        value = ops.convert_to_numpy(value)
-    return np.asarray(value)
+    if value is None or value is Ellipsis:
+        return None
+    if isinstance(value, tuple):
+        return tuple(map(_as_arrays, value))
+    return np.asarray(ops.convert_to_numpy(value) if ops.is_tensor(value) else value)
 
 
 def _accepts(function, args):
@@ -246,15 +247,13 @@ def _show(value, indent):
         return "(" + ", ".join(_show(part, indent) for part in value) + ")"
     if callable(value):
         return value.__name__
-    if isinstance(value, dict):
-        return str(value)
-    value = np.asarray(value)
-    if value.dtype.kind not in "fiub":
-        return str(value)
-    if value.shape == ():
-        return f"{value.item():.8g}" if value.dtype.kind == "f" else str(value.item())
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        return textwrap.shorten(str(value), 200)
+    if array.shape == ():
+        return f"{array.item():.8g}" if array.dtype.kind == "f" else str(array)
     text = np.array2string(
-        value, precision=6, threshold=40, edgeitems=2, max_line_width=80 - indent
+        array, precision=6, threshold=40, edgeitems=2, max_line_width=80 - indent
     )
-    shape = f"  (shape {value.shape})" if value.size > 40 else ""
+    shape = f"  (shape {array.shape})" if array.size > 40 else ""
     return text.replace("\n", "\n" + " " * indent) + shape

@@ -27,40 +27,23 @@ rng = np.random.default_rng(1)
         ("sequences", (rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4)))),
     ],
     mistakes=[
-        (
-            lambda y_true, y_pred: (y_true - y_pred) ** 2,
-            "You return the squared errors themselves. Take their mean over the last "
-            "axis.",
-        ),
-        (
-            lambda y_true, y_pred: ((y_true - y_pred) ** 2).mean(),
-            "Your answer is the mean over all elements. A loss function keeps one "
-            "value a sample, so that samples can be weighted: average over the last "
-            "axis alone.",
-        ),
-        (
-            lambda y_true, y_pred: ((y_true - y_pred) ** 2).mean(0),
-            "Your answer averages over the first axis, the samples. The last axis "
-            "holds the outputs of one sample.",
-        ),
-        (
-            lambda y_true, y_pred: ((y_true - y_pred) ** 2).sum(-1),
-            "Your answer is the sum of the squared errors. Divide by how many there "
-            "are, so that the loss does not grow with the number of outputs.",
-        ),
-        (
-            lambda y_true, y_pred: ((y_true - y_pred) ** 2).mean(-1) / 2,
-            "Your answer is half of the mean squared error. The ½ is a custom of "
-            "derivations, where it cancels the 2 of the gradient; Keras has none.",
-        ),
-        (
-            lambda y_true, y_pred: np.sqrt(((y_true - y_pred) ** 2).mean(-1)),
-            "Your answer is the root of the mean: RMSE, not MSE.",
-        ),
-        (
-            lambda y_true, y_pred: np.abs(y_true - y_pred).mean(-1),
-            "Your answer is the mean absolute error. Square the differences.",
-        ),
+        lambda y, p: (y - p) ** 2,
+        "You return the squared errors themselves. Take their mean over the last axis.",
+        lambda y, p: ((y - p) ** 2).mean(),
+        "Your answer is the mean over all elements. A loss function keeps one value a "
+        "sample, so that samples can be weighted: average over the last axis alone.",
+        lambda y, p: ((y - p) ** 2).mean(0),
+        "Your answer is the mean over the samples. The outputs are the last axis.",
+        lambda y, p: ((y - p) ** 2).sum(-1),
+        "Your answer is the sum of the squared errors. Divide by how many there are, "
+        "so that the loss does not grow with the number of outputs.",
+        lambda y, p: ((y - p) ** 2).mean(-1) / 2,
+        "Your answer is half of the mean squared error. The ½ is a custom of "
+        "derivations, where it cancels the 2 of the gradient; Keras has none.",
+        lambda y, p: np.sqrt(((y - p) ** 2).mean(-1)),
+        "Your answer is the root of the mean: RMSE, not MSE.",
+        lambda y, p: np.abs(y - p).mean(-1),
+        "Your answer is the mean absolute error. Square the differences.",
     ],
 )
 def mean_squared_error(y_true, y_pred):
@@ -94,39 +77,24 @@ def log_terms(y, p, clip=1e-7):
         ("sure, and right", ([[1.0, 0.0]], [[1.0, 0.0]])),
     ],
     mistakes=[
-        (
-            lambda y_true, p: -np.mean(sum(log_terms(y_true, p, clip=0.0)), -1),
-            "You take the logarithm of 0. A model may say 0 or 1 exactly: clip p to "
-            "[1e-7, 1 − 1e-7] first.",
-        ),
-        (
-            lambda y_true, p: -np.mean(log_terms(y_true, p)[0], -1),
-            "Your answer has the term y·log p alone. A sample of class 0 then costs "
-            "nothing, whatever the model says: add (1 − y)·log(1 − p).",
-        ),
-        (
-            lambda y_true, p: np.mean(sum(log_terms(y_true, p)), -1),
-            "The sign is wrong. The logarithm of a probability is negative; a loss is "
-            "not.",
-        ),
-        (
-            lambda y_true, p: -np.sum(sum(log_terms(y_true, p)), -1),
-            "Your answer is the sum over the outputs. Keras takes their mean.",
-        ),
-        (
-            lambda y_true, p: -np.mean(sum(log_terms(y_true, p)), -1) / np.log(2),
-            "Your answer is in bits. The loss uses the natural logarithm, `np.log`.",
-        ),
-        (
-            lambda y_true, p: -np.mean(sum(log_terms(p, y_true)), -1),
-            "The arguments changed places: the labels weigh, the probabilities stand "
-            "inside the logarithm.",
-        ),
-        (
-            lambda y_true, p: -np.mean(sum(log_terms(p, p)), -1),
-            "Your answer is −Σ p log p, the entropy of the prediction. The label does "
-            "not occur in it, so a sure and wrong model would cost nothing.",
-        ),
+        lambda y, p: -np.mean(sum(log_terms(y, p, clip=0.0)), -1),
+        "You take the logarithm of 0. A model may say 0 or 1 exactly: clip p to [1e-7, "
+        "1 − 1e-7] first.",
+        lambda y, p: -np.mean(log_terms(y, p)[0], -1),
+        "Your answer has the term y·log p alone. A sample of class 0 then costs "
+        "nothing, whatever the model says: add (1 − y)·log(1 − p).",
+        lambda y, p: np.mean(sum(log_terms(y, p)), -1),
+        "The sign is wrong. The logarithm of a probability is negative; a loss is not.",
+        lambda y, p: -np.sum(sum(log_terms(y, p)), -1),
+        "Your answer is the sum over the outputs. Keras takes their mean.",
+        lambda y, p: -np.mean(sum(log_terms(y, p)), -1) / np.log(2),
+        "Your answer is in bits. The loss uses the natural logarithm, `np.log`.",
+        lambda y, p: -np.mean(sum(log_terms(p, y)), -1),
+        "The arguments changed places: the labels weigh, the probabilities stand "
+        "inside the logarithm.",
+        lambda y, p: -np.mean(sum(log_terms(p, p)), -1),
+        "Your answer is −Σ p log p, the entropy of the prediction. The label does not "
+        "occur in it, so a sure and wrong model would cost nothing.",
     ],
 )
 def binary_crossentropy(y_true, p):
@@ -157,6 +125,7 @@ def pick(y, log_sum, z):
 LABELS_AND_LOGITS = [
     ("three samples", (np.eye(4)[[0, 2, 3]], rng.normal(0, 2, (3, 4)))),
     ("two classes", ([[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.0], [2.0, 0.0]])),
+    ("large logits", ([[1.0, 0.0]], [[400.0, 401.0]])),
     ("soft labels", ([[0.1, 0.7, 0.2]], [[0.5, -0.5, 1.5]])),
     ("huge logits", ([[0.0, 1.0, 0.0]], [[1e4, 9990.0, -1e4]])),
     ("a class out of reach", ([[0.0, 1.0]], [[1000.0, -1000.0]])),
@@ -178,68 +147,39 @@ LABELS_AND_LOGITS = [
     ],
     cases=LABELS_AND_LOGITS,
     mistakes=[
-        (
-            lambda y_true, z: -(y_true * np.log(softmax(z, shift=False))).sum(-1),
-            "You take the softmax of the raw logits, and `np.exp` overflows: ∞/∞ is "
-            "NaN. Subtract each row's maximum first.",
+        lambda y, z: -(y * np.log(softmax(z, shift=False))).sum(-1),
+        "You take the softmax of the raw logits, and `np.exp` overflows: ∞/∞ is NaN. "
+        "Subtract each row's maximum first.",
+        lambda y, z: pick(y, np.log(np.exp(z).sum(-1)), z),
+        "The formula is right, but `np.exp` overflows at 710. Subtract each row's "
+        "maximum inside the exponential; add it again outside the logarithm.",
+        lambda y, z: -(y * np.log(softmax(z))).sum(-1),
+        "You subtract the maximum, then take the logarithm of the softmax. A "
+        "probability below 1e-323 is stored as 0, and its logarithm is −∞. Simplify "
+        "the logarithm of the quotient on paper first.",
+        lambda y, z: -(y * np.log(softmax(z).clip(1e-7, 1))).sum(-1),
+        "Your answer stops at 16.1, which is −log 1e-7: you clip the probabilities. "
+        "From logits no clip is needed; without it, very wrong keeps its gradient.",
+        lambda y, z: pick(y, z.max() + np.log(np.exp(z - z.max()).sum(-1)), z),
+        "You subtract one maximum from the whole batch. A row far below it underflows "
+        "to log 0. Take each row's: `z.max(-1, keepdims=True)`.",
+        lambda y, z: pick(y, np.log(np.exp(z - z.max(-1, keepdims=True)).sum(-1)), z),
+        "You subtract the maximum inside the exponential but do not add it again: "
+        "log Σ eᶻ = m + log Σ e^(z − m).",
+        lambda y, z: pick(
+            y, np.log(np.exp(z + z.max(-1, keepdims=True)).sum(-1)) - z.max(-1), z
         ),
-        (
-            lambda y_true, z: pick(y_true, np.log(np.exp(z).sum(-1)), z),
-            "The formula is right, but `np.exp` overflows at 710. Subtract each row's "
-            "maximum inside the exponential; add it again outside the logarithm.",
-        ),
-        (
-            lambda y_true, z: -(y_true * np.log(softmax(z))).sum(-1),
-            "You subtract the maximum, then take the logarithm of the softmax. A "
-            "probability below 1e-323 is stored as 0, and its logarithm is −∞. "
-            "Simplify the logarithm of the quotient on paper first.",
-        ),
-        (
-            lambda y_true, z: -(y_true * np.log(softmax(z).clip(1e-7, 1))).sum(-1),
-            "Your answer stops at 16.1, which is −log 1e-7: you clip the "
-            "probabilities. From logits no clip is needed, and without it a sample "
-            "that is very wrong keeps its gradient.",
-        ),
-        (
-            lambda y_true, z: pick(
-                y_true, z.max() + np.log(np.exp(z - z.max()).sum(-1)), z
-            ),
-            "You subtract one maximum from the whole batch. A row far below it "
-            "underflows to log 0. Take each row's: `z.max(-1, keepdims=True)`.",
-        ),
-        (
-            lambda y_true, z: pick(
-                y_true, np.log(np.exp(z - z.max(-1, keepdims=True)).sum(-1)), z
-            ),
-            "You subtract the maximum inside the exponential but do not add it again: "
-            "log Σ eᶻ = m + log Σ e^(z − m).",
-        ),
-        (
-            lambda y_true, z: pick(
-                y_true,
-                np.log(np.exp(z + z.max(-1, keepdims=True)).sum(-1)) - z.max(-1),
-                z,
-            ),
-            "You *add* the maximum inside the exponential. Small logits do not notice; "
-            "large ones overflow sooner. Subtract it.",
-        ),
-        (
-            lambda y_true, z: (y_true * surprise(z)).mean(-1),
-            "Your answer is the mean over the classes. The loss is their sum: of a "
-            "one-hot label only one term is not 0.",
-        ),
-        (
-            lambda y_true, z: y_true * surprise(z),
-            "You return the terms of every class. Sum them over the last axis.",
-        ),
-        (
-            lambda y_true, z: (y_true * surprise(z)).sum(-1) / np.log(2),
-            "Your answer is in bits. The loss uses the natural logarithm, `np.log`.",
-        ),
-        (
-            lambda y_true, z: -(y_true * surprise(z)).sum(-1),
-            "The sign is wrong: the loss is *minus* the log-probability.",
-        ),
+        "You *add* the maximum inside the exponential. Small logits do not notice; "
+        "large ones overflow sooner. Subtract it.",
+        lambda y, z: (y * surprise(z)).mean(-1),
+        "Your answer is the mean over the classes. The loss is their sum: of a one-hot "
+        "label only one term is not 0.",
+        lambda y, z: y * surprise(z),
+        "You return the terms of every class. Sum them over the last axis.",
+        lambda y, z: (y * surprise(z)).sum(-1) / np.log(2),
+        "Your answer is in bits. The loss uses the natural logarithm, `np.log`.",
+        lambda y, z: -(y * surprise(z)).sum(-1),
+        "The sign is wrong: the loss is *minus* the log-probability.",
     ],
 )
 def cross_entropy(y_true, z):
@@ -264,36 +204,23 @@ def cross_entropy(y_true, z):
     ],
     cases=LABELS_AND_LOGITS,
     mistakes=[
-        (
-            lambda y_true, z: y_true - softmax(z),
-            "The sign is wrong. A step *against* the gradient must raise the logit of "
-            "the true class, so its gradient is negative.",
-        ),
-        (
-            lambda y_true, z: softmax(z, shift=False) - y_true,
-            "The formula is right, but `np.exp` overflows: ∞/∞ is NaN. Subtract each "
-            "row's maximum first; the softmax does not change.",
-        ),
-        (
-            lambda y_true, z: -y_true / softmax(z),
-            "Your answer is the gradient by the *probabilities*, −y/p. The chain rule "
-            "goes on through the softmax.",
-        ),
-        (
-            lambda y_true, z: y_true * (softmax(z) - 1),
-            "Your answer is 0 for the other classes. Their logits are in Σ eᶻ too: "
-            "raising one of them lowers the true class's probability.",
-        ),
-        (
-            lambda y_true, z: (softmax(z) - y_true) / len(z),
-            "You divide by the number of samples: that is the gradient of the batch's "
-            "mean. Here each sample has a gradient of its own.",
-        ),
-        (
-            lambda y_true, z: softmax(z.T).T - y_true,
-            "Your softmax runs over the samples. It runs over the classes, the last "
-            "axis.",
-        ),
+        lambda y, z: y - softmax(z),
+        "The sign is wrong. A step *against* the gradient must raise the logit of the "
+        "true class, so its gradient is negative.",
+        lambda y, z: softmax(z, shift=False) - y,
+        "The formula is right, but `np.exp` overflows: ∞/∞ is NaN. Subtract each row's "
+        "maximum first; the softmax does not change.",
+        lambda y, z: -y / softmax(z),
+        "Your answer is the gradient by the *probabilities*, −y/p. The chain rule goes "
+        "on through the softmax.",
+        lambda y, z: y * (softmax(z) - 1),
+        "Your answer is 0 for the other classes. Their logits are in Σ eᶻ too: raising "
+        "one of them lowers the true class's probability.",
+        lambda y, z: (softmax(z) - y) / len(z),
+        "You divide by the number of samples: that is the gradient of the batch's "
+        "mean. Here each sample has a gradient of its own.",
+        lambda y, z: softmax(z.T).T - y,
+        "Your softmax runs over the samples. It runs over the classes, the last axis.",
     ],
 )
 def cross_entropy_gradient(y_true, z):
@@ -322,29 +249,18 @@ def cross_entropy_gradient(y_true, z):
         ("fifty samples", (rng.integers(0, 2, 50), rng.random(50), [0.5, 4.0])),
     ],
     mistakes=[
-        (
-            lambda y, loss, w: (w[y] * loss).sum() / w[y].sum(),
-            "You divide by the sum of the weights. That is a weighted mean, as PyTorch "
-            "takes it; Keras divides by the number of samples.",
-        ),
-        (
-            lambda y, loss, w: (w[y] * loss).sum(),
-            "Your answer is the weighted sum. Divide by the number of samples, or a "
-            "larger batch would mean a larger step.",
-        ),
-        (
-            lambda y, loss, w: loss.mean(),
-            "Your answer is the mean without weights.",
-        ),
-        (
-            lambda y, loss, w: (loss / w[y]).mean(),
-            "You divide by the weights. A rare class gets a *large* weight, to count "
-            "more.",
-        ),
-        (
-            lambda y, loss, w: w[y] * loss,
-            "You return each sample's weighted loss. Take the mean.",
-        ),
+        lambda y, loss, w: (w[y] * loss).sum() / w[y].sum(),
+        "You divide by the sum of the weights. That is a weighted mean, as PyTorch "
+        "takes it; Keras divides by the number of samples.",
+        lambda y, loss, w: (w[y] * loss).sum(),
+        "Your answer is the weighted sum. Divide by the number of samples, or a larger "
+        "batch would mean a larger step.",
+        lambda y, loss, w: loss.mean(),
+        "Your answer is the mean without weights.",
+        lambda y, loss, w: (loss / w[y]).mean(),
+        "You divide by the weights. A rare class gets a *large* weight, to count more.",
+        lambda y, loss, w: w[y] * loss,
+        "You return each sample's weighted loss. Take the mean.",
     ],
 )
 def weighted_loss(labels, losses, class_weight):
@@ -369,22 +285,14 @@ def weighted_loss(labels, losses, class_weight):
     ],
     cases=[("", ())],
     mistakes=[
-        (
-            lambda: 2.90 - np.log(10),
-            "You left out the ½: logits of variance v add v/2 to the loss, not v.",
-        ),
-        (
-            lambda: np.sqrt(2 * (2.90 - np.log(10))),
-            "That is the standard deviation. The question is the variance.",
-        ),
-        (
-            lambda: 2 * (2.90 - np.log10(10)),
-            "You took the logarithm to base 10. The loss uses the natural logarithm.",
-        ),
-        (
-            lambda: 2 * (2.90 - np.log2(10)),
-            "You took the logarithm to base 2. The loss uses the natural logarithm.",
-        ),
+        lambda: 2.9 - np.log(10),
+        "You left out the ½: logits of variance v add v/2 to the loss, not v.",
+        lambda: np.sqrt(2 * (2.9 - np.log(10))),
+        "That is the standard deviation. The question is the variance.",
+        lambda: 2 * (2.9 - np.log10(10)),
+        "You took the logarithm to base 10. The loss uses the natural logarithm.",
+        lambda: 2 * (2.9 - np.log2(10)),
+        "You took the logarithm to base 2. The loss uses the natural logarithm.",
     ],
 )
 def logit_variance():

@@ -21,6 +21,12 @@ def parts(data):
             f"`data` must hold six arrays: {', '.join(PARTS)}. Received: {len(data)}."
         )
     data = tuple(np.asarray(part) for part in data)
+    for x, y in (0, 1), (2, 3), (4, 5):
+        if not 0 < len(data[x]) == len(data[y]):
+            raise ValueError(
+                f"`data` must hold as many labels as examples, at least one. Received: "
+                f"{len(data[x])} in {PARTS[x]}, {len(data[y])} in {PARTS[y]}."
+            )
     for a, b in itertools.combinations(range(0, 6, 2), 2):
         if np.array_equal(data[a], data[b]):
             raise ValueError(
@@ -30,15 +36,16 @@ def parts(data):
     return data
 
 
-def settings(grid):
+def grid(grid):
     if not isinstance(grid, Mapping) or not grid or not all(map(len, grid.values())):
         raise ValueError(
             "`tune` must be a dictionary {hyperparameter: values to try}, none empty. "
             f"Received: {grid!r}."
         )
-    return [
-        dict(zip(grid, values, strict=True))
-        for values in itertools.product(*grid.values())
+    plain = {k: [getattr(v, "item", lambda v=v: v)() for v in grid[k]] for k in grid}
+    return plain, [
+        dict(zip(plain, values, strict=True))
+        for values in itertools.product(*plain.values())
     ]
 
 

@@ -99,11 +99,13 @@ def compare(
     settings = dict(epochs=epochs, batch_size=batch_size, cache=cache)
     plan = _plan(data, metric, **settings)
     if tune is not None:
-        both = set(seeds) & set(checks.seeds("tune_seeds", tune_seeds))
+        tune_seeds = checks.seeds("tune_seeds", tune_seeds)
+        both = set(seeds) & set(tune_seeds)
         if both:
             raise ValueError(
                 "`tune_seeds` must be disjoint from `seeds`, else the settings are "
-                f"chosen on the runs they are judged by. Received: {sorted(both)} in both."
+                "chosen on the runs they are judged by. "
+                f"Received: {sorted(both)} in both."
             )
     jobs = _jobs(jobs)
     one_of("progress", progress, ("auto", True, False))
@@ -169,7 +171,7 @@ def tune(
 
 
 def _tune(arms, grid, seeds, plan, mode, jobs, progress):
-    settings = checks.settings(grid)
+    grid, settings = checks.grid(grid)
     tasks = [
         runs.Task(name, build, setting, seed, test=False)
         for name, build in arms.items()

@@ -3,7 +3,6 @@
 Every chapter uses it through `compare`. Tests: tests/test_experiments.py.
 """
 
-import contextlib
 import itertools
 import math
 import os
@@ -91,7 +90,7 @@ def perform(task, plan):
     ).history
     history = {name: [*map(float, values)] for name, values in history.items()}
     measured = (x_test, y_test) if task.test else (x_valid, y_valid)
-    test = _measure(model, *measured) if task.test else {}
+    test = _measure(model, *measured, plan) if task.test else {}
     last = (
         test if task.test else {k[4:]: v[-1] for k, v in history.items() if "val_" in k}
     )
@@ -99,7 +98,7 @@ def perform(task, plan):
     diverged = not all(map(math.isfinite, seen))
     if diverged:
         training.restart(model, _build(task, plan))
-        last = _measure(model, *measured)
+        last = _measure(model, *measured, plan)
     run = {
         "arm": task.arm,
         "hyperparameters": task.hyperparameters,
@@ -114,8 +113,9 @@ def perform(task, plan):
     return run, notes
 
 
-def _measure(model, x, y):
-    return {k: float(v) for k, v in training.evaluate(model, x, y).items()}
+def _measure(model, x, y, plan):
+    found = training.evaluate(model, x, y, batch_size=plan.batch_size)
+    return {name: float(value) for name, value in found.items()}
 
 
 def _build(task, plan):
@@ -143,17 +143,14 @@ def _compiled(task, plan, fresh):
     """A model equal to `fresh`, its program compiled already where one is at hand.
 
     Two models share a program when nothing but their weights and a constant learning
-    rate differs. The rate counts as that only if it arrived in the optimizer as given.
+    rate differs. Where code of one's own may hide a difference, only the seeds of one
+    arm and setting do.
     """
-    others = dict(task.hyperparameters)
-    rate = fresh.optimizer.get_config().get("learning_rate")
-    free = isinstance(rate, float) and math.isclose(
-        rate, others.get("learning_rate", math.nan), rel_tol=1e-6
+    shared = store.is_plain(fresh) and isinstance(
+        fresh.optimizer.get_config().get("learning_rate"), float
     )
-    if free:
-        del others["learning_rate"]
-    shape = store.digest(store.blueprint(fresh, without_rate=free))
-    key = (plan.name, task.arm, repr(sorted(others.items())), shape)
+    own = () if shared else (task.arm, repr(sorted(task.hyperparameters.items())))
+    key = (plan.name, store.digest(store.blueprint(fresh, without_start=shared)), own)
     if key in _programs:
         _programs.move_to_end(key)
         training.restart(_programs[key], fresh)
@@ -208,13 +205,41 @@ def perform_all(tasks, plan, *, jobs, progress, title):
 
 def _side_by_side(tasks, plan, jobs):
     groups = _groups(tasks, jobs)
-    with _worker_environment(), warnings.catch_warnings():
+    backend, _ = joblib.parallel.get_active_backend()
+    start = {"backend": "loky", "initializer": _START} if _is_loky(backend) else {}
+    with joblib.parallel_config(**start), warnings.catch_warnings():
         # A worker that has grown is replaced by a new one: no run is lost by it.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
         calls = (joblib.delayed(_perform_group)(group, plan) for group in groups)
         for results in parallel(calls):
             yield from results
+
+
+def _is_loky(backend):
+    return type(backend).__name__ == "LokyBackend"
+
+
+def _quiet_start(environment):
+    """How a worker starts: a closure, which travels without this module."""
+
+    def start():
+        import os
+
+        os.environ.update(environment)
+        stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        try:  # TensorFlow prints lines when imported, whatever its settings
+            import keras  # noqa: F401
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            os.close(null)
+
+    return start
+
+
+_START = _quiet_start(ENVIRONMENT)  # one object: joblib keeps workers that began alike
 
 
 def _perform_group(group, plan):
@@ -238,20 +263,6 @@ def _groups(tasks, jobs):
         for k in range(pieces)
         if group[k:]
     ]
-
-
-@contextlib.contextmanager
-def _worker_environment():
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def forget_programs():

@@ -180,13 +180,13 @@ def _full(cell):
     return True
 
 
-def blueprint(model, without_rate=False):
+def blueprint(model, without_start=False):
     """The configuration of a compiled model, the running numbers of its names removed.
 
     Args:
         model: A compiled `keras.Model`.
-        without_rate: Leave out the learning rate, which a compiled program holds as a
-            variable.
+        without_start: Leave out what a compiled program holds in variables: the
+            learning rate, and how the weights begin.
     """
     try:
         configuration = model.get_config()
@@ -195,12 +195,13 @@ def blueprint(model, without_rate=False):
     compiled = model.get_compile_config() or {}
     optimizer = model.optimizer.get_config()
     optimizer.pop("name", None)
-    if without_rate:
+    if without_start:
         optimizer.pop("learning_rate", None)
     compiled["optimizer"] = [type(model.optimizer).__qualname__, optimizer]
     parts = [model, *model._flatten_layers(), *getattr(model, "operations", ())]
     names = {part.name: f"#{i}" for i, part in reversed([*enumerate(parts)])}
-    return _renamed([type(model).__qualname__, configuration, compiled], names)
+    plan = _renamed([type(model).__qualname__, configuration, compiled], names)
+    return _without_initializers(plan) if without_start else plan
 
 
 def _renamed(value, names):
@@ -212,3 +213,23 @@ def _renamed(value, names):
         return names.get(value, value)
     plain = value is None or isinstance(value, (bool, int, float))
     return value if plain else type(value).__qualname__  # no address, no running number
+
+
+def _without_initializers(value):
+    if isinstance(value, dict):
+        kept = (k for k in value if not k.endswith("_initializer"))
+        return {k: _without_initializers(value[k]) for k in kept}
+    if isinstance(value, list):
+        return [_without_initializers(v) for v in value]
+    return value
+
+
+def is_plain(model):
+    """Does `blueprint` say all there is: no class or function but Keras' and ours?
+
+    A function of one's own appears in a configuration by its name alone.
+    """
+    kinds = {type(part) for part in (model, model.optimizer, *model._flatten_layers())}
+    return all(k.__module__.startswith(("keras.", "dtlib.")) for k in kinds) and (
+        '"function"' not in json.dumps(blueprint(model))
+    )

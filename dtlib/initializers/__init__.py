@@ -9,6 +9,14 @@ from dtlib.initializers.gains import (
     mean_square,
     mean_square_slope,
 )
+from dtlib.initializers.named import (
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LecunNormal,
+    LecunUniform,
+)
 from dtlib.initializers.plain import (
     Constant,
     Identity,
@@ -23,12 +31,6 @@ from dtlib.initializers.scaling import (
     DISTRIBUTIONS,
     MODES,
     TRUNCATED_STD,
-    GlorotNormal,
-    GlorotUniform,
-    HeNormal,
-    HeUniform,
-    LecunNormal,
-    LecunUniform,
     VarianceScaling,
     compute_fans,
     layer_gains,

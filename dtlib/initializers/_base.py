@@ -19,12 +19,7 @@ class Initializer(keras.initializers.Initializer):
 
 
 class Random(Initializer):
-    """An initializer with a `seed`, an int or None.
-
-    Differs from Keras: with `seed=None`, two layers that share one instance get
-    different weights; Keras' own initializers fix their draw when they are made. A
-    `keras.random.SeedGenerator` is refused.
-    """
+    """An initializer with a `seed`, an int or None, kept as given."""
 
     def __init__(self, seed=None):
         self.seed = seed if seed is None else integer_in("seed", seed, "(-inf, inf)")

@@ -12,7 +12,7 @@ from dtlib._check import number_in
 
 
 def mean_square(activation, *, std):
-    """E[φ(z)²] for z ~ N(0, std²): what is left of a signal after the activation.
+    """How much of a signal an activation leaves: E[φ(z)²] for z ~ N(0, std²).
 
     By Gauss-Legendre quadrature in panels, so a kink at a multiple of ½ costs nothing.
 
@@ -33,10 +33,15 @@ def mean_square(activation, *, std):
 
 
 def mean_square_slope(activation, *, std):
-    """E[φ'(z)²] for z ~ N(0, std²): what is left of a gradient after the activation.
+    """How much of a gradient an activation leaves: E[φ'(z)²] for z ~ N(0, std²).
 
-    Arguments and method as for `mean_square`; φ' is a central difference. The logistic
-    function, whose slope is at most ¼, leaves 4 % of the mean square:
+    The slope is a central difference, so it needs a backend that has float64.
+
+    Args:
+        activation, std: As in `mean_square`.
+
+    Returns:
+        A float. The logistic function, whose slope is at most ¼, leaves 4 %:
 
     >>> round(mean_square_slope("sigmoid", std=1.0), 3)
     0.045
@@ -49,12 +54,17 @@ def mean_square_slope(activation, *, std):
 
 
 def forward_gain(activation):
-    """The `scale` with `mode="fan_in"` that keeps a signal's mean square.
+    """The `scale`, with `mode="fan_in"`, that keeps a signal's mean square.
 
         scale = 1 / E[φ(z)²],    z ~ N(0, 1)
 
-    `activation` is a Keras name or an elementwise function of a tensor. He's 2 is the
-    answer for ReLU, LeCun's 1 for SELU, which was made for it:
+    The activation leaves φ(z) with a mean square of 1/scale; the next layer's z has 1.
+
+    Args:
+        activation: As in `mean_square`.
+
+    Returns:
+        A float. He's 2 is the answer for ReLU, LeCun's 1 for SELU, made for it:
 
     >>> [round(forward_gain(name), 4) for name in ("linear", "relu", "selu")]
     [1.0, 2.0, 1.0]
@@ -65,11 +75,15 @@ def forward_gain(activation):
 
 
 def backward_gain(activation):
-    """The `scale` with `mode="fan_out"` that keeps a gradient's mean square.
+    """The `scale`, with `mode="fan_out"`, that keeps a gradient's mean square.
 
         scale = 1 / E[φ'(z)²],    z ~ N(0, 1)
 
-    ReLU asks the same in both directions. The logistic function does not:
+    Args:
+        activation: As in `mean_square`.
+
+    Returns:
+        A float. ReLU asks the same in both directions; the logistic function does not:
 
     >>> [round(gain("sigmoid"), 1) for gain in (forward_gain, backward_gain)]
     [3.4, 22.3]

@@ -13,7 +13,14 @@ from dtlib.initializers._base import Initializer, Random
 
 @serializable
 class RandomNormal(Random):
-    """One size for every layer, N(mean, stddev²): what goes wrong with depth."""
+    """One size for every layer, N(mean, stddev²): what goes wrong with depth.
+
+    Args:
+        mean, stddev: Numbers, stddev ≥ 0.
+        seed: As in `VarianceScaling`.
+
+    Reference: see the chapter `initializers`.
+    """
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         super().__init__(seed)
@@ -26,7 +33,14 @@ class RandomNormal(Random):
 
 @serializable
 class TruncatedNormal(RandomNormal):
-    """`RandomNormal` without the draws beyond 2·stddev; its spread is 0.88·stddev."""
+    """`RandomNormal` without the draws beyond 2·stddev; its spread is 0.88·stddev.
+
+    Args:
+        mean, stddev, seed: As in `RandomNormal`. Unlike `VarianceScaling`, it does not
+            widen the normal first to make up for the cut.
+
+    Reference: see `RandomNormal`.
+    """
 
     def __call__(self, shape, dtype=None):
         return random.truncated_normal(shape, self.mean, self.stddev, dtype, self.seed)
@@ -34,7 +48,14 @@ class TruncatedNormal(RandomNormal):
 
 @serializable
 class RandomUniform(Random):
-    """U(minval, maxval), with minval < maxval."""
+    """One range for every layer, U(minval, maxval).
+
+    Args:
+        minval, maxval: Numbers, minval < maxval.
+        seed: As in `VarianceScaling`.
+
+    Reference: see `RandomNormal`.
+    """
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
         super().__init__(seed)
@@ -47,7 +68,13 @@ class RandomUniform(Random):
 
 @serializable
 class Constant(Initializer):
-    """Every weight the same number: the units of a layer then stay copies of one."""
+    """Every weight the same number: the units of a layer then stay copies of one.
+
+    Args:
+        value: A number.
+
+    Reference: see `RandomNormal`.
+    """
 
     def __init__(self, value=0.0):
         self.value = number_in("value", value, "(-inf, inf)")
@@ -58,7 +85,12 @@ class Constant(Initializer):
 
 @serializable
 class Zeros(Constant):
-    """For biases. As a kernel, it stops both the signal and the gradient."""
+    """For biases; as a kernel, it stops both the signal and the gradient.
+
+    Args: None.
+
+    Reference: see `RandomNormal`.
+    """
 
     def __init__(self):
         super().__init__(0.0)
@@ -66,7 +98,12 @@ class Zeros(Constant):
 
 @serializable
 class Ones(Constant):
-    """For the scale of a normalization."""
+    """For the scale of a normalization.
+
+    Args: None.
+
+    Reference: see `RandomNormal`.
+    """
 
     def __init__(self):
         super().__init__(1.0)
@@ -74,7 +111,13 @@ class Ones(Constant):
 
 @serializable
 class Identity(Initializer):
-    """A matrix that passes its input on, times `gain`."""
+    """A matrix that passes its input on, times `gain`.
+
+    Args:
+        gain: A number.
+
+    Reference: see `RandomNormal`.
+    """
 
     def __init__(self, gain=1.0):
         self.gain = number_in("gain", gain, "(-inf, inf)")

@@ -25,7 +25,7 @@ def orthogonal(shape, *, gain, dtype=None, seed=None):
         shape: Kernel shape, read as a matrix of fan_in rows and `out` columns. Its
             columns are orthonormal, times gain, or its rows if those are fewer.
         gain: What each length is multiplied by.
-        dtype, seed: As in `variance_scaling`; half precision is rounded from float32.
+        dtype, seed: As in `variance_scaling`. Half precision is rounded from float32.
 
     Returns:
         A tensor of shape `shape`. A dense kernel that does not narrow keeps every
@@ -39,7 +39,7 @@ def orthogonal(shape, *, gain, dtype=None, seed=None):
     wide = "float64" if dtype == "float64" else "float32"  # QR has no half precision
     A = random.normal(tall, dtype=wide, seed=seed)
     Q, R = ops.qr(A)
-    W = gain * Q * ops.where(ops.diagonal(R) < 0, -1.0, 1.0)
+    W = gain * ops.where(ops.diagonal(R) < 0, -Q, Q)
     W = W if rows >= columns else ops.transpose(W)
     return ops.cast(ops.reshape(W, shape), dtype)
 
@@ -52,7 +52,7 @@ class Orthogonal(Random):
         gain: A number > 0. For deep ReLU layers √2, the root of `forward_gain`.
         seed: As in `VarianceScaling`.
 
-    Differs from Keras: as `Random` says; half precision works.
+    Differs from Keras: as `VarianceScaling`; half precision works.
 
     Reference: Saxe et al., 2014, https://arxiv.org/abs/1312.6120; on the signs,
     Mezzadri, 2007, https://arxiv.org/abs/math-ph/0609050

@@ -18,20 +18,29 @@ DISTRIBUTIONS = ("truncated_normal", "normal", "untruncated_normal", "uniform")
 TRUNCATED_STD = 0.8796256610342398
 
 
-def compute_fans(shape):
-    """How many inputs each output sums, and the reverse: `(fan_in, fan_out)`.
+def compute_fans(shape, input_axes=None, output_axes=None):
+    """How many inputs each output sums, and how many outputs each input enters.
 
         fan_in = taps · channels in      fan_out = taps · channels out
 
     A dense kernel is `(in, out)`, with one tap; a convolution's `(*window, in, out)`
-    has a tap for each place of its window. Every shape is read so, as in Keras; the
-    true fans of a depthwise kernel `(*window, in, multiplier)`, of a transposed one
-    `(*window, out, in)` and of a projection of attention are others.
+    has a tap for each place of its window. Without axes every shape is read so.
+
+    Args:
+        shape: Kernel shape, of at least 2 axes.
+        input_axes, output_axes: For any other kernel, the axes whose product is the
+            fan. A depthwise one `(*window, in, multiplier)` sums over its window only.
+
+    Returns:
+        Two ints, `(fan_in, fan_out)`.
 
     >>> compute_fans((300, 100)), compute_fans((3, 3, 16, 32))
     ((300, 100), (144, 288))
+    >>> compute_fans((3, 3, 16, 1), input_axes=(0, 1), output_axes=(0, 1, 3))
+    (9, 9)
 
-    Differs from Keras: a vector or a scalar raises, since it has no fans.
+    Differs from Keras: a vector or a scalar raises, since it has no fans, and so does
+    one kind of axes without the other, which Keras ignores.
 
     Equation: eq-initializers-fans
     """
@@ -41,17 +50,34 @@ def compute_fans(shape):
             f"`shape` must have at least 2 axes, else a weight has no fans. Received: "
             f"shape={shape}. Start biases and scales with `zeros` or `ones`."
         )
-    *window, channels_in, channels_out = shape
-    taps = math.prod(window)
-    return taps * channels_in, taps * channels_out
+    if input_axes is None and output_axes is None:
+        *window, channels_in, channels_out = shape
+        return math.prod(window) * channels_in, math.prod(window) * channels_out
+    _check_axes(input_axes, output_axes, len(shape))
+    return tuple(
+        math.prod(shape[a] for a in axes) for axes in (input_axes, output_axes)
+    )
 
 
-def weight_variance(shape, *, scale, mode):
-    """Var[w] = scale / n, with n = fan_in, fan_out or, for "fan_avg", their mean.
+def weight_variance(shape, *, scale, mode, **axes):
+    """The variance that a kernel of this shape should have: Var[w] = scale / n.
+
+    Args:
+        shape: Kernel shape.
+        scale: n times the variance, so that a sum of n terms w·x has variance
+            scale · E[x²] when the w are independent and centered.
+        mode: Which fan is n: "fan_in", "fan_out", or "fan_avg", their mean.
+        axes: `input_axes` and `output_axes`, as in `compute_fans`.
+
+    Returns:
+        A float.
+
+    >>> weight_variance((100, 300), scale=2.0, mode="fan_in")
+    0.02
 
     Equation: eq-initializers-variance
     """
-    fan_in, fan_out = compute_fans(shape)
+    fan_in, fan_out = compute_fans(shape, **axes)
     n = {"fan_in": fan_in, "fan_avg": (fan_in + fan_out) / 2, "fan_out": fan_out}[mode]
     return scale / n
 
@@ -61,7 +87,12 @@ def layer_gains(shape, *, scale, mode):
 
         forward = fan_in · Var[w]      backward = fan_out · Var[w]
 
-    Both are 1 only if the layer is square. Glorot's compromise splits the difference:
+    Args:
+        shape, scale, mode: As in `weight_variance`.
+
+    Returns:
+        Two floats. Both are 1 only if the layer is square; Glorot's compromise splits
+        the difference:
 
     >>> layer_gains((100, 300), scale=1.0, mode="fan_avg")
     (0.5, 1.5)
@@ -73,7 +104,9 @@ def layer_gains(shape, *, scale, mode):
     return fan_in * variance, fan_out * variance
 
 
-def variance_scaling(shape, *, scale, mode, distribution, dtype=None, seed=None):
+def variance_scaling(
+    shape, *, scale, mode, distribution, dtype=None, seed=None, **axes
+):
     """Draw a weight of mean 0 and variance s² = scale/n, where n is the chosen fan.
 
         uniform              U(−a, a), a = √3·s
@@ -81,10 +114,7 @@ def variance_scaling(shape, *, scale, mode, distribution, dtype=None, seed=None)
         truncated_normal     N(0, r²) cut at ±2r, r = s / 0.8796
 
     Args:
-        shape: Kernel shape; see `compute_fans`.
-        scale: n times the variance, so that a sum of n terms w·x has variance
-            scale · E[x²] when the w are independent and centered.
-        mode: "fan_in", "fan_out", or "fan_avg", their mean.
+        shape, scale, mode, axes: As in `weight_variance`.
         distribution: One of the three names above, or "normal", by which Keras, and so
             dtlib, means "truncated_normal".
         dtype: As in `keras.random.normal`.
@@ -95,14 +125,14 @@ def variance_scaling(shape, *, scale, mode, distribution, dtype=None, seed=None)
 
     Equation: eq-initializers-draw
     """
-    std = math.sqrt(weight_variance(shape, scale=scale, mode=mode))
+    s = math.sqrt(weight_variance(shape, scale=scale, mode=mode, **axes))
     if distribution == "uniform":
-        limit = math.sqrt(3) * std
-        return random.uniform(shape, -limit, limit, dtype=dtype, seed=seed)
+        a = math.sqrt(3) * s
+        return random.uniform(shape, -a, a, dtype=dtype, seed=seed)
     if distribution == "untruncated_normal":
-        return random.normal(shape, 0.0, std, dtype=dtype, seed=seed)
-    std /= TRUNCATED_STD
-    return random.truncated_normal(shape, 0.0, std, dtype=dtype, seed=seed)
+        return random.normal(shape, 0.0, s, dtype=dtype, seed=seed)
+    r = s / TRUNCATED_STD
+    return random.truncated_normal(shape, 0.0, r, dtype=dtype, seed=seed)
 
 
 @serializable
@@ -120,6 +150,8 @@ class VarianceScaling(Random):
         distribution: "truncated_normal" (or "normal", the same), "untruncated_normal"
             or "uniform".
         seed: An int repeats its draw at each call, None draws anew.
+        input_axes, output_axes: None for dense and convolution kernels; see
+            `compute_fans`.
 
     Example:
 
@@ -128,8 +160,9 @@ class VarianceScaling(Random):
     >>> round(784 * float(keras.ops.var(w)), 1)
     2.0
 
-    Differs from Keras: as `Random` says for `seed=None`; the fans cannot be chosen by
-    axes.
+    Differs from Keras: with `seed=None`, two layers that share one instance get
+    different weights; Keras' own initializers fix their draw when they are made. A
+    `keras.random.SeedGenerator` is refused.
 
     References: LeCun et al., 1998, "Efficient BackProp"; Glorot and Bengio, 2010,
     https://proceedings.mlr.press/v9/glorot10a.html; He et al., 2015,
@@ -137,62 +170,48 @@ class VarianceScaling(Random):
     """
 
     def __init__(
-        self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None
+        self,
+        scale=1.0,
+        mode="fan_in",
+        distribution="truncated_normal",
+        seed=None,
+        input_axes=None,
+        output_axes=None,
     ):
         super().__init__(seed)
+        _check_axes(input_axes, output_axes)
         self.scale = number_in("scale", scale, "(0, inf)")
         self.mode = one_of("mode", mode, MODES)
         self.distribution = one_of("distribution", distribution, DISTRIBUTIONS)
+        self.input_axes = input_axes
+        self.output_axes = output_axes
 
     def __call__(self, shape, dtype=None):
-        chosen = dict(scale=self.scale, mode=self.mode, distribution=self.distribution)
-        return variance_scaling(shape, **chosen, dtype=dtype, seed=self.seed)
+        return variance_scaling(
+            shape,
+            scale=self.scale,
+            mode=self.mode,
+            distribution=self.distribution,
+            dtype=dtype,
+            seed=self.seed,
+            input_axes=self.input_axes,
+            output_axes=self.output_axes,
+        )
 
 
-class _Named(VarianceScaling):
-    """A member of the family: its class fixes scale, mode and distribution."""
-
-    def __init__(self, seed=None):
-        super().__init__(*self.family, seed=seed)
-
-
-@serializable
-class LecunNormal(_Named):
-    """Keeps a signal's variance through linear layers: 1/fan_in, truncated normal."""
-
-    family = (1.0, "fan_in", "truncated_normal")
-
-
-@serializable
-class LecunUniform(_Named):
-    """`LecunNormal`'s variance, drawn evenly."""
-
-    family = (1.0, "fan_in", "uniform")
-
-
-@serializable
-class GlorotNormal(_Named):
-    """The mean of what the two directions ask: 2/(fan_in + fan_out)."""
-
-    family = (1.0, "fan_avg", "truncated_normal")
-
-
-@serializable
-class GlorotUniform(_Named):
-    """`GlorotNormal`'s variance, drawn evenly. Keras' default for kernels."""
-
-    family = (1.0, "fan_avg", "uniform")
-
-
-@serializable
-class HeNormal(_Named):
-    """Twice LeCun's variance, 2/fan_in, since ReLU discards half of the mean square."""
-
-    family = (2.0, "fan_in", "truncated_normal")
-
-
-@serializable
-class HeUniform(_Named):
-    """`HeNormal`'s variance, drawn evenly."""
-
-    family = (2.0, "fan_in", "uniform")
+def _check_axes(input_axes, output_axes, rank=math.inf):
+    """Both None, or both lists of axes of a shape of `rank` axes."""
+    for name, axes in {"input_axes": input_axes, "output_axes": output_axes}.items():
+        if axes is not None and not (
+            isinstance(axes, (list, tuple))
+            and all(isinstance(axis, int) and -rank <= axis < rank for axis in axes)
+        ):
+            raise ValueError(
+                f"`{name}` must be a list of integers in [{-rank}, {rank}), or None. "
+                f"Received: {name}={axes!r}."
+            )
+    if (input_axes is None) != (output_axes is None):
+        raise ValueError(
+            "`input_axes` and `output_axes` must both be lists or both be None. "
+            f"Received: input_axes={input_axes!r}, output_axes={output_axes!r}."
+        )

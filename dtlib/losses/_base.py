@@ -3,6 +3,8 @@
 The chapter `losses` of the book explains it. Tests: tests/test_losses.py.
 """
 
+import warnings
+
 import numpy as np
 from keras import backend, losses, ops
 
@@ -26,12 +28,16 @@ def paired(y_true, y_pred, remedy=""):
     return y_true, y_pred
 
 
-def same_shape(true, pred, remedy=""):
-    """Raise unless the two static shapes agree; None stands for any length."""
-    agree = len(true) == len(pred) and all(
-        None in pair or pair[0] == pair[1] for pair in zip(true, pred, strict=True)
+def agree(a, b):
+    """Whether two static shapes are the same; None stands for any length."""
+    return len(a) == len(b) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(a, b, strict=True)
     )
-    if not agree or not pred:
+
+
+def same_shape(true, pred, remedy=""):
+    """Raise unless the two static shapes agree and have an axis to average over."""
+    if not agree(true, pred) or not pred:
         raise ValueError(
             "`y_true` and `y_pred` must have the same shape, with at least 1 axis. "
             f"Received: y_true.shape={true}, y_pred.shape={pred}.{remedy}"
@@ -52,26 +58,50 @@ def aligned(y_true, y_pred):
 
 
 def values_of(x):
-    """The numbers of `x` as an array, or None inside a compiled graph."""
+    """The numbers of `x` as a float64 array, or None inside a compiled graph."""
     try:
-        return np.asarray(ops.convert_to_numpy(x))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a graph's tensor warns before it raises
+            return np.asarray(ops.convert_to_numpy(x)).astype("float64")
     except (AttributeError, NotImplementedError, TypeError, ValueError):
         return None
+
+
+def with_logits(y_pred, from_logits):
+    """The logits that a Keras softmax or sigmoid left on its output, if it did.
+
+    Returns:
+        `(logits, True)`, or what came.
+    """
+    logits = getattr(y_pred, "_keras_logits", None)
+    if logits is None:
+        return y_pred, from_logits
+    if from_logits:
+        warnings.warn(
+            "`from_logits=True`, but `y_pred` is the output of a softmax or sigmoid. "
+            "The logits before it are used. Remove the activation, or `from_logits`.",
+            stacklevel=2,
+        )
+    return logits, True
 
 
 class RuleLoss(losses.Loss):
     """A Keras loss that aligns the last axis and calls its pure `rule`.
 
-    Subclasses set `rule` and name its options, which are also their attributes.
+    Subclasses set `rule`, and name in `options` the attributes it takes.
     """
 
     rule = None
     options = ()
 
+    def _given(self):
+        return {name: getattr(self, name) for name in self.options}
+
     def call(self, y_true, y_pred):
-        options = {name: getattr(self, name) for name in self.options}
-        return type(self).rule(*aligned(y_true, y_pred), **options)
+        given = self._given()
+        if "from_logits" in given:
+            y_pred, given["from_logits"] = with_logits(y_pred, self.from_logits)
+        return type(self).rule(*aligned(y_true, y_pred), **given)
 
     def get_config(self):
-        options = {name: getattr(self, name) for name in self.options}
-        return {**options, **super().get_config(), "dtype": self.dtype}
+        return {**self._given(), **super().get_config(), "dtype": self.dtype}

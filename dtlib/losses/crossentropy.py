@@ -3,10 +3,7 @@
 The chapter `losses` of the book explains it. Tests: tests/test_losses.py.
 """
 
-import numpy as np
 from keras import ops
-
-from dtlib.losses._base import paired, same_shape, tensors, values_of
 
 # A probability is clipped to [ε, 1 − ε] before its log, as in Keras, so no probability
 # costs more than −log 1e-7 = 16.1.
@@ -23,7 +20,7 @@ def times(y, x):
 
     The inner `where` keeps the gradient finite as well.
     """
-    return y * ops.where(y == 0, ops.zeros_like(x), x)
+    return y * ops.where(y == 0, 0.0, x)
 
 
 def log_softmax(z, *, axis):
@@ -98,8 +95,8 @@ def binary_crossentropy_of_probabilities(y, p):
     >>> print(np.round(binary_crossentropy_of_probabilities(y, p), 2))
     [ 0.69 16.12]
 
-    Differs from Keras: log(1 − p) is clipped in 1 − p, so the cap is 16.1 on both sides.
-    Keras clips p alone: in float32 its cap at y = 0 is 15.9, and in float16 NaN.
+    Differs from Keras: log(1 − p) is clipped in 1 − p, so the cap is 16.1 on both
+    sides. Keras clips p alone: its cap at y = 0 is 15.9 in float32, and NaN in float16.
 
     Reference: Bishop, 2006, "Pattern Recognition and Machine Learning", eq. 4.90.
     Equation: eq-losses-bce
@@ -211,150 +208,7 @@ def negative_log_likelihood(y, log_p, *, axis):
     Equation: eq-losses-scce
     """
     k = log_p.shape[axis]
-    y = ops.cast(y, "int32")
-    chosen = ops.one_hot(y, k, axis=axis, dtype="bool")
-    loss = -ops.sum(ops.where(chosen, log_p, ops.zeros_like(log_p)), axis=axis)
-    return ops.where((y >= 0) & (y < k), loss, ops.cast(float("nan"), loss.dtype))
-
-
-def binary_crossentropy(
-    y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1
-):
-    """The mean over `axis` of the binary cross-entropy of every output.
-
-    Args:
-        y_true: Labels in [0, 1], shape (..., d). Values outside raise, except inside a
-            compiled graph, where they cannot be seen.
-        y_pred: Probabilities or logits, the same shape.
-        from_logits: Whether `y_pred` are logits. They are the better choice: see
-            `binary_crossentropy_of_logits`.
-        label_smoothing: α of `smooth_labels`, with K = 2.
-        axis: The axis of the outputs, over which the mean is taken.
-
-    Returns:
-        The loss of each sample, without that axis.
-
-    Differs from Keras: it sees only numbers. Keras' function looks for the logits that
-    a softmax or sigmoid left on its output; here the classes do that.
-    """
-    y, x = paired(y_true, y_pred)
-    _check_probabilities(y)
-    y = smooth_labels(y, label_smoothing=label_smoothing, num_classes=2)
-    of = (
-        binary_crossentropy_of_logits
-        if from_logits
-        else binary_crossentropy_of_probabilities
-    )
-    return ops.mean(of(y, x), axis=axis)
-
-
-def categorical_crossentropy(
-    y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1
-):
-    """The cross-entropy of labels given as probabilities, one-hot or soft.
-
-    Args:
-        y_true: Probabilities of the K ≥ 2 classes, any shape. Values outside [0, 1]
-            raise, except inside a compiled graph, where they cannot be seen.
-        y_pred: Probabilities (divided by their sum first) or logits, the same shape.
-        from_logits: Whether `y_pred` are logits.
-        label_smoothing: α of `smooth_labels`.
-        axis: The axis of the classes.
-
-    Returns:
-        The loss of each sample, without that axis.
-
-    Differs from Keras: it sees only numbers, as `binary_crossentropy` does; one class
-    raises instead of warning; smoothing counts the classes on `axis`, not on the last.
-    """
-    remedy = " For class numbers use `sparse_categorical_crossentropy`."
-    y, x = paired(y_true, y_pred, remedy)
-    k = _classes(x, axis)
-    _check_probabilities(y)
-    y = smooth_labels(y, label_smoothing=label_smoothing, num_classes=k)
-    if from_logits:
-        return categorical_crossentropy_of_logits(y, x, axis=axis)
-    p = x / ops.sum(x, axis=axis, keepdims=True)
-    return categorical_crossentropy_of_probabilities(y, p, axis=axis)
-
-
-def sparse_categorical_crossentropy(
-    y_true, y_pred, from_logits=False, ignore_class=None, axis=-1
-):
-    """The cross-entropy of labels given as class numbers.
-
-    Args:
-        y_true: Class numbers 0, ..., K − 1: the shape of `y_pred` without the axis of
-            the classes, or with length 1 there. Any other number raises; inside a
-            compiled graph nothing can, and the loss of that sample is NaN.
-        y_pred: Probabilities (divided by their sum first) or logits; K ≥ 2.
-        from_logits: Whether `y_pred` are logits.
-        ignore_class: A number whose samples have loss 0, such as −1, or None.
-        axis: The axis of the classes.
-
-    Returns:
-        The loss of each sample, without that axis.
-
-    Differs from Keras: Keras does not look at the labels, so one out of range gives
-    NaN, a foreign class's loss or an error of the device, by the way it was compiled;
-    and on TensorFlow it takes no `axis` but the last.
-    """
-    y, x = tensors(y_true, y_pred)
-    k = _classes(x, axis)
-    if len(y.shape) == len(x.shape) and y.shape[axis] == 1:
-        y = ops.squeeze(y, axis)
-    samples = list(x.shape)
-    del samples[axis]
-    if len(y.shape) != len(samples) or samples:
-        same_shape(
-            tuple(y.shape) + (k,),
-            tuple(samples) + (k,),
-            f" Class numbers have no axis of length {k}; for one-hot labels use "
-            "`categorical_crossentropy`.",
-        )
-    ignored = y == (float("nan") if ignore_class is None else ignore_class)
-    y = ops.where(ignored, ops.zeros_like(y), y)
-    _check_classes(y, k)
-    log_p = (
-        log_softmax(x, axis=axis)
-        if from_logits
-        else clipped_log(x / ops.sum(x, axis=axis, keepdims=True))
-    )
-    loss = negative_log_likelihood(y, log_p, axis=axis)
-    return ops.where(ignored, ops.zeros_like(loss), loss)
-
-
-def _classes(x, axis):
-    """How many classes there are on `axis`; at least 2, or there is nothing to learn."""
-    if not len(x.shape) or (x.shape[axis] is not None and x.shape[axis] < 2):
-        raise ValueError(
-            "`y_pred` must have at least 2 classes: with 1 the loss is always 0. "
-            f"Received: y_pred.shape={tuple(x.shape)}, axis={axis}. "
-            "For a yes-or-no output use `binary_crossentropy`."
-        )
-    return x.shape[axis]
-
-
-def _check_probabilities(y):
-    """Raise when a label lies outside [0, 1], where the loss has no least value."""
-    values = values_of(y)
-    if values is not None:
-        bad = values[~((values >= 0) & (values <= 1))]
-        if bad.size:
-            raise ValueError(
-                "`y_true` must hold numbers in [0, 1]. "
-                f"Received: {bad.size} of {values.size} outside, first {bad[0]}."
-            )
-
-
-def _check_classes(y, k):
-    """Raise when a label is not one of the class numbers 0, ..., K − 1."""
-    values = values_of(y)
-    if values is not None:
-        whole = values == np.round(values)
-        bad = values[~(whole & (values >= 0) & (values < k))]
-        if bad.size:
-            raise ValueError(
-                f"`y_true` must hold class numbers, integers in [0, {k - 1}]. "
-                f"Received: {bad.size} of {values.size} outside, first {bad[0]:g}."
-            )
+    log_p, y = ops.convert_to_tensor(log_p), ops.cast(y, "int32")
+    chosen = ops.one_hot(y, k, axis=axis % len(log_p.shape), dtype="bool")
+    loss = -ops.sum(ops.where(chosen, log_p, 0.0), axis=axis)
+    return ops.where((y >= 0) & (y < k), loss, float("nan"))

@@ -125,7 +125,7 @@ def poisson(y_true, y_pred):
     Returns:
         ℓ of each sample, shape (...).
 
-    Example: an error of 2 is cheap where counts are large and dear where they are small.
+    Example: being off by 2 costs more where counts are small than where they are large.
 
     >>> import numpy as np
     >>> excess = lambda y: poisson([y], [y + 2.0]) - poisson([y], [y])

@@ -48,7 +48,7 @@ class Batches(keras.utils.PyDataset):
         x, y, sample_weight = tree.map_structure(
             lambda array: None if array is None else array[rows], self.data
         )
-        return (x, y) if sample_weight is None else (x, y, sample_weight)
+        return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
 
 
 def fit(model, data, order_of, *, epochs, batch_size, validation, callbacks, verbose):

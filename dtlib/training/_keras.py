@@ -21,11 +21,26 @@ def is_leaf(layer):
     return len(list(all_layers(layer))) == 1
 
 
+def build(model, x):
+    """Make the variables of a model that waits to see its first batch."""
+    if model.built:
+        return
+    if isinstance(model, keras.Sequential) and not keras.tree.is_nested(x):
+        model.build((None, *x.shape[1:]))
+    else:
+        model(keras.tree.map_structure(lambda array: array[:2], x), training=False)
+
+
+def forget_initial_epoch(model):
+    """Take away the epoch at which an earlier training of `model` resumed."""
+    # Private: `BackupAndRestore` leaves it there, and nothing removes it; a second
+    # training of the model would skip the epochs before.
+    model._initial_epoch = None
+
+
 def begin_training(model, callback_list):
     """Call the callbacks' `on_train_begin`; return the epoch to start with."""
-    # Private: `BackupAndRestore` leaves the epoch here, and nothing takes it away
-    # again; without the first line a second `fit` would skip epochs.
-    model._initial_epoch = None
+    forget_initial_epoch(model)
     model.stop_training = False
     callback_list.on_train_begin()
     return model._initial_epoch or 0

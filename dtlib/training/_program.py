@@ -67,16 +67,17 @@ def tensors(data):
     return tree.map_structure(convert, data)
 
 
-def _pick(data, rows):
-    return tree.map_structure(
+def _batch(data, rows):
+    """Return these rows of `data` in the form in which Keras hands out batches."""
+    x, y, sample_weight = tree.map_structure(
         lambda tensor: None if tensor is None else tf.gather(tensor, rows), data
     )
+    return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
 
 
-def _first_rows(data, size):
-    return tree.map_structure(
-        lambda tensor: None if tensor is None else tensor[:size], data
-    )
+def _int32(*integers):
+    """Return int32 tensors: another integer type would be another trace."""
+    return [tf.constant(value, tf.int32) for value in integers]
 
 
 class Program:
@@ -108,7 +109,7 @@ class Program:
 
             def body(batch):
                 rows = tf.slice(order, [batch * batch_size], [batch_size])
-                getattr(self.model, step)(_pick(data, rows))
+                getattr(self.model, step)(_batch(data, rows))
                 return batch + 1
 
             tf.while_loop(
@@ -120,15 +121,16 @@ class Program:
         return loop
 
     def _call(self, step, batch_size, data, order, start, stop):
-        # int32 throughout: another integer type would be another trace.
-        order = tf.constant(order, tf.int32)
-        start, stop = tf.constant(start, tf.int32), tf.constant(stop, tf.int32)
-        return _numbers(self._loop(step, batch_size)(data, order, start, stop))
+        arguments = (data, *_int32(order, start, stop))
+        return _numbers(self._loop(step, batch_size)(*arguments))
 
     def prepare(self, step, data, batch_size):
         """Compile without training: a loop from batch 0 to batch 0."""
-        rows = np.arange(count(data))
-        for size, part in _parts(rows, batch_size):
+        for size, part in _parts(np.arange(count(data)), batch_size):
+            # Traced apart from the call: TensorFlow takes the calls of several models
+            # for those of one function, and would warn that it is traced too often.
+            arguments = (data, *_int32(part, 0, 0))
+            self._loop(step, size).get_concrete_function(*arguments)
             self._call(step, size, data, part, 0, 0)
 
     def run(self, step, data, order, batch_size, begin, end, most=None):
@@ -187,7 +189,7 @@ def _compiled_with(model):
 
 def program_of(model, data, batch_size, validation=None, train=True):
     """Return the program of `model`, compiled for these data, old or new."""
-    _build(model, data, batch_size, train)
+    _build_ahead(model, data, batch_size, train)
     program = getattr(model, "_dtlib_program", None)
     if program is None or program.compiled_with != _compiled_with(model):
         program = Program(model, xla_pays(model))
@@ -199,7 +201,7 @@ def program_of(model, data, batch_size, validation=None, train=True):
         warnings.warn(
             "XLA cannot compile this model, so its epochs run as a plain graph, "
             f"which may be slower: {str(error).splitlines()[0]}",
-            stacklevel=4,
+            stacklevel=3,
         )
         program = Program(model, xla=False)
         _prepare(program, data, batch_size, validation, train)
@@ -214,18 +216,15 @@ def _prepare(program, data, batch_size, validation, train):
         program.prepare("test_step", validation, batch_size)
 
 
-def _build(model, data, batch_size, train):
-    """Make the variables of model, metrics and optimizer before they are traced.
+def _build_ahead(model, data, batch_size, train):
+    """Make the variables of metrics and optimizer before a trace would make them.
 
     TensorFlow would make them while tracing, but then traces twice. That is left to
     models with a step of their own, where Keras' loss and metrics may be unused.
     """
-    x, y, sample_weight = _first_rows(data, batch_size)
-    if not model.built:
-        if isinstance(model, keras.Sequential):
-            model.build((None, *x.shape[1:]))
-        else:
-            model(x, training=False)
+    x, y, sample_weight = tree.map_structure(
+        lambda tensor: None if tensor is None else tensor[:batch_size], data
+    )
     if train and model.optimizer is not None and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     y_pred = _any_outputs(model, len(tree.flatten(x)[0]))

@@ -1,10 +1,28 @@
-"""Do the targets fit the model's outputs and its loss? Asked before training."""
+"""Do the arrays fit the model and its loss? Asked before anything is compiled."""
 
 import numpy as np
 from keras import losses, tree
 
 # Keras losses whose targets have a shape of their own.
 _OTHER_SHAPES = {"ctc", "circle", "categoricalgeneralizedcrossentropy"}
+
+
+def check_inputs(model, x, name="x"):
+    """Raise `ValueError` where `x` has not the shapes of the model's inputs."""
+    inputs, arrays = getattr(model, "inputs", None), tree.flatten(x)
+    if not inputs or isinstance(x, dict):
+        return  # not known before the model is built; Keras matches names itself
+    if len(arrays) != len(inputs):
+        raise ValueError(
+            f"`{name}` must hold {len(inputs)} array(s), one for each input of the "
+            f"model. Received: {len(arrays)}."
+        )
+    for array, expected in zip(arrays, inputs, strict=True):
+        if not _agree(array.shape, expected.shape):
+            raise ValueError(
+                f"`{name}` must have the shape of the model's inputs, "
+                f"{_text(expected.shape)}. Received: {name}.shape={array.shape}."
+            )
 
 
 def check_targets(model, y, name="y"):
@@ -56,7 +74,7 @@ def loss_name(loss):
 
 
 def _is_sparse(kind, target, output):
-    """Are these targets class labels? "crossentropy" decides by shape, as Keras does."""
+    """Are these class labels? "crossentropy" decides by shape, as in Keras."""
     if kind == "crossentropy":
         return output[-1] != 1 and (len(target) < len(output) or target[-1] == 1)
     return kind == "sparsecategoricalcrossentropy"
@@ -92,7 +110,9 @@ def _check_shape(name, target, output, kind):
     if _agree(target, output):
         return
     hint = ""
-    if kind in ("categoricalcrossentropy", "crossentropy") and len(target) < len(output):
+    if kind in ("categoricalcrossentropy", "crossentropy") and len(target) < len(
+        output
+    ):
         hint = " Integer labels go with sparse_categorical_crossentropy."
     raise ValueError(
         f"`{name}` must have the shape of the model's outputs, {_text(output)}. "

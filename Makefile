@@ -1,0 +1,96 @@
+# The two commands of this book: `make book` builds the site, `make test` proves it.
+# Only Python >= 3.11 and make are needed; both install what they use into .venv.
+
+VENV ?= .venv
+JOBS ?= 2
+SCALE ?= quick
+NB ?=
+URL ?=
+PYTHON ?= python3.13 python3.12 python3.11 python3 python
+PY := $(VENV)/bin/python
+SITE := _build/html/index.html
+INSTALL := $(PY) tools/requirements.py --install
+
+export PYTHONPATH := $(CURDIR)
+export PYTHONDONTWRITEBYTECODE := 1
+export TF_CPP_MIN_LOG_LEVEL := 3
+
+.DEFAULT_GOAL := help
+.PHONY: help book test check run exercises claims bench address clean
+
+help:  ## list the commands
+	@echo "make book    builds the site;  make test    proves it.  All commands:"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+book: $(VENV)/.book  ## build the site from the stored outputs (no TensorFlow)
+	@echo "Building the site, with every warning an error ..."
+	@rm -rf _build
+	@KERAS_BACKEND=numpy $(VENV)/bin/jupyter-book build . -W -n --keep-going
+	@test -f _build/html/.nojekyll || touch _build/html/.nojekyll
+	@echo
+	@echo "The book is at $(CURDIR)/$(SITE)"
+	@echo "Open that file, or serve it, so that search works in every browser:"
+	@echo "  python3 -m http.server --bind 127.0.0.1 --directory _build/html 8000"
+	@echo "and go to http://127.0.0.1:8000/"
+
+test: check  ## lint, run all tests, and re-run and compare every notebook
+	@echo "Running the tests and every notebook, $(JOBS) at a time ..."
+	@$(PY) -m pytest dtlib tests book -n $(JOBS) --dist loadfile --nbval \
+		--nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
+		--nbval-cell-timeout 300 $(ARGS)
+
+check: $(VENV)/.test  ## lint only
+	@echo "Checking the style of code and notebooks ..."
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+run: $(VENV)/.test  ## execute notebooks and store their outputs; NB=book/01_losses.ipynb for one
+	@$(PY) tools/run_notebooks.py -n $(JOBS) $(NB)
+
+exercises: $(VENV)/.test  ## make the exercise notebooks from the solution notebooks
+	@$(PY) tools/make_exercises.py
+
+claims: $(VENV)/.test  ## gather the evidence for the claims of the book; SCALE=quick|standard|full
+	@$(PY) -m dtlib claims run --scale $(SCALE)
+
+bench: $(VENV)/.bench  ## measure the training loop against Keras' own
+	@$(PY) bench/fit.py
+
+address: $(VENV)/.made  ## print the repository's address; URL=https://github.com/OWNER/NAME changes it everywhere
+	@$(PY) tools/address.py $(URL)
+
+clean:  ## remove the site and the environment
+	rm -rf _build $(VENV)
+
+# The environment. A stamp says what is installed; a change of pyproject.toml undoes it.
+
+$(VENV)/.made:
+	@if $(PY) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then touch $@; exit 0; fi; \
+	for candidate in $(PYTHON); do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    >/dev/null 2>&1; then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Python 3.11 or later is needed; none among: $(PYTHON)." >&2; \
+	  echo "Install one, or name it: make PYTHON=/path/to/python3 ..." >&2; \
+	  exit 1; \
+	fi; \
+	echo "Making the environment $(VENV) with $$found ..."; \
+	rm -rf $(VENV) && "$$found" -m venv $(VENV) && touch $@
+
+$(VENV)/.book: pyproject.toml tools/requirements.py | $(VENV)/.made
+	@echo "Installing what builds the site (no TensorFlow; about a minute) ..."
+	@$(INSTALL) book
+	@touch $@
+
+$(VENV)/.test: pyproject.toml tools/requirements.py | $(VENV)/.made
+	@echo "Installing what runs the code and its tests (TensorFlow; a minute or two) ..."
+	@$(INSTALL) base book test
+	@touch $@ $(VENV)/.book
+
+$(VENV)/.bench: pyproject.toml tools/requirements.py | $(VENV)/.made
+	@echo "Installing what runs the benchmarks ..."
+	@$(INSTALL) base test bench
+	@touch $@
