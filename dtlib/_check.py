@@ -71,7 +71,7 @@ def finite(name, values):
     >>> finite("x", [[0.0, float("nan")]])
     Traceback (most recent call last):
         ...
-    ValueError: `x` must be finite. Received: 1 of 2 values NaN or infinite, first at (0, 1).
+    ValueError: `x` must be finite. Received: 1 of 2 values not, first at (0, 1).
     """
     values = np.asarray(values)
     if np.issubdtype(values.dtype, np.floating):
@@ -80,6 +80,6 @@ def finite(name, values):
             first = tuple(int(i) for i in np.argwhere(bad)[0])
             raise ValueError(
                 f"`{name}` must be finite. Received: {bad.sum()} of {bad.size} values "
-                f"NaN or infinite, first at {first}."
+                f"not, first at {first}."
             )
     return values

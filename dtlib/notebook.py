@@ -1,4 +1,4 @@
-"""What a chapter needs of its notebook: a rule's source, and numbers that prose can quote.
+"""What a chapter needs of its notebook: a rule's source, and numbers prose can quote.
 
 Every chapter uses it. Tests: tests/test_notebook.py.
 """
@@ -32,10 +32,10 @@ def show_source(*functions):
 
 
 def glue(name, value):
-    """Store `value` in this cell's output, where the chapter's text quotes it by `name`.
+    """Store `value` in this cell's output, where the chapter's text quotes it.
 
-    The book's builder reads the record; a text then says `` {glue:text}`name` ``, so that
-    no number in prose is typed by hand.
+    The book's builder reads the record; a text then says `` {glue:text}`name` ``, so
+    that no number in prose is typed by hand.
 
     Args:
         name: Unique in the book; begin it with the chapter's stem.

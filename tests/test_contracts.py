@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import dtlib
 from dtlib import initializers, losses
 from tests import contracts, test_initializers
 from tests.contracts import Case, apply, data
@@ -19,6 +20,7 @@ FAMILIES = {
     initializers: [Case(c, *row) for c, row in test_initializers.CASES.items()],
 }
 CASES = [case for cases in FAMILIES.values() for case in cases]
+every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
 every_object = pytest.mark.parametrize("case", CASES, ids=str)
 refusals = [(case, name) for case in CASES for name in case.refused]
 
@@ -36,7 +38,7 @@ def functions(family):
     return {name: f for name, f in shown.items() if inspect.isfunction(f)}
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+@every_family
 def test_no_public_class_escapes_the_table(family):
     defined = {
         cls
@@ -49,6 +51,17 @@ def test_no_public_class_escapes_the_table(family):
     }
     shown = {c for c in map(family.__dict__.get, family.__all__) if inspect.isclass(c)}
     assert {case.cls for case in FAMILIES[family]} == defined == shown
+
+
+def test_no_registered_object_of_any_module_escapes_the_tables():
+    for name in dtlib._MODULES:
+        getattr(dtlib, name)
+    registered = {
+        cls
+        for name, cls in keras.saving.get_custom_objects().items()
+        if name.startswith("dtlib>") and cls.__module__.startswith("dtlib.")
+    }
+    assert registered == {case.cls for case in CASES}
 
 
 @every_object
@@ -68,7 +81,7 @@ def test_it_survives_json_with_every_argument(case):
         assert getattr(revived, name) == value, name
 
 
-@every_object
+@pytest.mark.parametrize("case", [case for case in CASES if case.twin], ids=str)
 def test_its_constructor_is_the_one_of_its_namesake_in_keras(case):
     ours, theirs = (inspect.signature(c).parameters for c in (case.cls, case.twin))
     assert list(ours)[: len(theirs)] == list(theirs)
@@ -78,17 +91,19 @@ def test_its_constructor_is_the_one_of_its_namesake_in_keras(case):
 
 # Keras reads a variable by NumPy's older protocol, of which NumPy 2 warns.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@every_object
-def test_a_saved_model_that_uses_it_comes_back_with_it(case, tmp_path):
-    y, x = data(case.data)[0], np.ones((6, 3), "float32")
-    model = contracts.build_model(case.make(), case)
+@every_family
+def test_a_saved_model_comes_back_with_each_object_in_it(family, tmp_path):
+    cases = FAMILIES[family]
+    x, y = np.ones((6, 3), "float32"), {str(case): data(case.data)[0] for case in cases}
+    model = contracts.build_model(cases)
     before = model.evaluate(x, y, verbose=0, return_dict=True)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     after = loaded.evaluate(x, y, verbose=0, return_dict=True)
     np.testing.assert_equal(after, before)
-    saved = loaded.get_compile_config(), loaded.get_config()
-    assert f"dtlib>{case}" in repr(saved)
+    saved = repr((loaded.get_compile_config(), loaded.get_config()))
+    for case in cases:
+        assert f"'dtlib>{case}'" in saved
 
 
 @every_object
@@ -109,9 +124,10 @@ def test_it_computes_the_same_eagerly_and_compiled_and_traces_once(case, xla):
 
     first, _ = compiled(y, p), compiled(y[::-1], p[::-1])
     assert len(traces) == 1
+    if xla and case.kind == "initializers":
+        return  # XLA draws from a generator of its own
     # A few float32 roundings; a changed formula moves the third digit.
-    eager = apply(new(), case, y, p)
-    np.testing.assert_allclose(first, eager, rtol=2e-6, atol=1e-7)
+    np.testing.assert_allclose(first, apply(new(), case, y, p), rtol=2e-6, atol=1e-7)
 
 
 @every_object
@@ -136,13 +152,13 @@ def test_a_bad_argument_is_named_with_what_came(case, name):
 def test_its_docstring_has_a_summary_arguments_and_a_reference(case):
     text = inspect.getdoc(case.cls)
     assert re.match(r"\S.*\.\n\n", text), "one sentence first"
-    assert re.search(r"^References?: ", text, re.M) or "eference: see" in text
+    assert re.search(r"^References?: ", text, re.M)
     documented = text.split("Args:")[1].split("\n\n")[0]
     for name in case.given:
         assert re.search(rf"\b{name}\b", documented), name
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+@every_family
 def test_every_public_function_says_what_it_takes_and_returns(family):
     for name, function in functions(family).items():
         text = inspect.getdoc(function) or ""
@@ -152,7 +168,7 @@ def test_every_public_function_says_what_it_takes_and_returns(family):
             assert re.search(rf"\b{argument}\b", documented), (name, argument)
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+@every_family
 def test_every_equation_has_one_function_and_is_its_last_line(family):
     stem, seen = family.__name__.split(".")[-1], {}
     for name, function in functions(family).items():

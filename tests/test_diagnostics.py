@@ -196,6 +196,21 @@ def test_a_frozen_layer_lets_the_gradient_through_and_has_none_itself():
     assert np.isnan(seen.weight_gradient_rms).tolist() == [True, True, False]
 
 
+def test_the_gradient_reaches_layers_below_the_first_variable():
+    model, (x, y) = network([5, 4, 3], "tanh"), batch(10, 5, 3)
+    W = model.layers[0].kernel.numpy()
+    scale = keras.layers.Normalization(mean=np.zeros(5), variance=np.ones(5))
+    squash = keras.layers.Activation("tanh", name="squash")
+    below = keras.Sequential([keras.Input((5,)), scale, squash, *model.layers])
+    below.compile("sgd", "mse")
+    seen = signal_propagation(below, np.arctanh(0.5 * np.tanh(x)), y)
+    inside = 0.5 * np.tanh(x)  # what enters layer0
+    delta = by_hand(model, inside, y, "tanh")[3][0]
+    expected = rms((delta @ W.T) * (1 - inside**2))
+    assert seen.names == ("squash", "layer0", "layer1")
+    assert seen.gradient_rms[0] == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     "layers, x",
     [

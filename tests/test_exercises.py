@@ -91,6 +91,11 @@ def test_the_reference_is_finite_float64_and_leaves_its_arguments_alone(id):
         )
 
 
+@pytest.mark.parametrize("id", IDS)
+def test_a_stub_fits_the_width_of_the_page(id):
+    assert max(map(len, REGISTRY[id].stub.split("\n"))) <= 72
+
+
 # What the references compute, by other means
 
 

@@ -1,3 +1,5 @@
+"""Losses: against float64 definitions, slopes, closed forms, scikit-learn, Keras."""
+
 import keras
 import numpy as np
 import pytest
@@ -132,7 +134,7 @@ def test_every_rule_computes_its_definition(rule, oracle, kind):
     np.testing.assert_allclose(rule(y, pred), oracle(y, pred), rtol=1e-12)
 
 
-# Units in the last place of 1, times the largest number that enters, times the steps.
+# The distance from 1 to the next number.
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2**-7}
 
 
@@ -347,6 +349,16 @@ def test_probabilities_forget_what_logits_know():
     assert gradient(cce_of_logits, y.astype("float32"), z).tolist() == [[1.0, -1.0]]
 
 
+def test_probabilities_are_divided_by_their_sum_as_in_keras():
+    for kind in ("one-hot, p", "classes, p"):
+        y, p = draw(kind)
+        name = "categorical_crossentropy"
+        name = name if kind == "one-hot, p" else "sparse_" + name
+        ours, theirs = getattr(losses, name), getattr(keras.losses, name)
+        np.testing.assert_allclose(ours(y, 0.5 * p), ours(y, p), rtol=1e-12)
+        np.testing.assert_allclose(ours(y, 0.5 * p), theirs(y, 0.5 * p), rtol=1e-11)
+
+
 def test_the_cap_is_the_same_on_both_sides_in_every_dtype_and_keras_cap_is_not():
     for dtype in EPS:
         y, p = (ops.cast(v, dtype) for v in ([0.0, 1.0], [1.0, 0.0]))
@@ -470,11 +482,11 @@ def test_each_function_takes_keras_arguments_and_gives_its_numbers(name, kind, g
 
 
 def test_a_class_accepts_the_missing_last_axis_that_keras_accepts():
-    y, pred = draw("real", k=1)
+    y, pred = draw("counts", k=1)
+    whole = float(oracles.poisson(y, pred).mean())  # not symmetric in y and pred
     for flat in ((y[:, 0], pred), (y, pred[:, 0])):
-        assert float(losses.MeanSquaredError()(*flat)) == pytest.approx(
-            float(np.mean((y - pred) ** 2)), rel=1e-6
-        )
+        found = losses.Poisson(dtype="float64")(*flat)
+        assert float(found) == pytest.approx(whole, rel=1e-12)
     y, z = draw("classes, z")
     column = losses.SparseCategoricalCrossentropy(True)(y[:, None], z)
     assert float(column) == float(losses.SparseCategoricalCrossentropy(True)(y, z))
@@ -592,17 +604,21 @@ def test_r2_of_equal_targets_is_that_of_scikit_learn(how, miss):
     y = np.full((N, 2), 0.5, "float32")
     y[:, 1] = np.arange(N) if how == "variance_weighted_average" else 0.5
     y_hat = y + np.float32(miss)
-    whole = sk.r2_score(y, y_hat, multioutput=SKLEARN[how])
-    np.testing.assert_allclose(batches(losses.R2Score(how), y, y_hat), whole, rtol=1e-6)
+    for rows in (y, np.full_like(y, 0.5)):  # some equal, all equal
+        found = batches(losses.R2Score(how), rows, rows + np.float32(miss))
+        whole = sk.r2_score(rows, rows + miss, multioutput=SKLEARN[how])
+        np.testing.assert_allclose(found, whole, rtol=1e-6)
     plain = losses.r2_score(y, y_hat)
     np.testing.assert_allclose(plain, sk.r2_score(y, y_hat, multioutput="raw_values"))
 
 
 def test_r2_of_equal_targets_is_not_the_rounding_of_their_sums():
-    for constant in (0.1, 0.3, 0.7, 1e4 / 3):
+    # In float64, Σwy² − (Σwy)²/Σw of these comes to ±1e-16 of Σwy², not to 0.
+    weight = np.random.default_rng(4).uniform(size=N).astype("float32")
+    for constant in (0.1, 0.7, 0.9, 1.1, 2.3, 1e4 / 3):
         y = np.full((N, 1), constant, "float32")
-        assert batches(losses.R2Score(), y, y + 1) == 0.0
-        assert batches(losses.R2Score(), y, y) == 1.0
+        assert batches(losses.R2Score(), y, y + 1, weight) == 0.0
+        assert batches(losses.R2Score(), y, y, weight) == 1.0
 
 
 def test_adjusted_r2_takes_off_the_chance_fit():

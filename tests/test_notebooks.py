@@ -131,7 +131,7 @@ def test_no_cell_tries_to_silence_its_last_line_with_a_semicolon(place):
         assert not cell.source.rstrip().endswith(";"), cell.source
 
 
-@every_notebook
+@every_chapter
 def test_cells_are_short(place):
     for cell in code(read(place))[1:]:
         lines = [line for line in cell.source.splitlines() if line.strip()]

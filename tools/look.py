@@ -35,7 +35,12 @@ FLAGS += ("--remote-debugging-port=0", "--remote-allow-origins=*")
 # Resolves when the formulas are set, to what a reader would see of the page.
 STATE = """
 (async () => {
+  const still = document.createElement("style");
+  still.textContent = "*, ::before, ::after { animation: none !important; "
+    + "transition: none !important; }";
+  document.head.append(still);
   if (window.MathJax?.startup?.promise) await window.MathJax.startup.promise;
+  window.scrollTo(0, 0);
   document.querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
   await new Promise((done) => setTimeout(done, 300));
   const wide = document.documentElement.scrollWidth - window.innerWidth;
@@ -178,8 +183,8 @@ async def look(pages, out, site):
     browser, found = Browser(), 0
     try:
         await browser.connect()
-        for page in pages:
-            for size in SIZES:
+        for size in SIZES:
+            for page in pages:
                 for theme in THEMES:
                     url = f"http://127.0.0.1:{server.server_port}/{page}.html"
                     state, wrong = await browser.visit(url, size, theme)

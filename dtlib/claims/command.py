@@ -123,8 +123,13 @@ def table(claims):
 
 
 def estimate(entry):
-    """The part that decided, as `estimate [low, high]`."""
-    return interval(entry["rows"][0]) if entry["rows"] else "-"
+    """The first part that has the claim's verdict, as `estimate [low, high]`."""
+    same = (
+        row
+        for row in entry["rows"]
+        if row["decides"] and row["outcome"] == entry["verdict"]
+    )
+    return interval(next(same)) if entry["rows"] else "-"
 
 
 def interval(row):

@@ -79,7 +79,8 @@ def c01(scale):
         f"{DEPTH} layers at initialization, inputs N(0, 1), {SEEDS[scale][0]} draws of "
         f"the story's networks, {SEEDS[scale][1]} of the others. At widths "
         f"{', '.join(map(str, WIDTHS))} the story's Var(z) changes by a factor of "
-        f"{factors['z']} a layer up, its gradient by {factors['gradient']} a layer down.",
+        f"{factors['z']} a layer up, its gradient by {factors['gradient']} a layer "
+        "down.",
     )
 
 

@@ -22,8 +22,7 @@ class Evidence:
     Args:
         verdict: "supported", "contradicted" or "inconclusive".
         numbers: `{name: float}`, what a chapter quotes.
-        rows: One dictionary a part of the claim, as `row` makes it; first the part that
-            decided.
+        rows: One dictionary a part of the claim, as `row` makes it.
         text: One or two sentences: what was run, and where the claim holds.
     """
 

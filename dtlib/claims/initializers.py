@@ -67,8 +67,8 @@ def c02(scale):
         combine(told),
         numbers,
         told + shown,
-        f"{DRAWS[scale]} draws of one layer, z ~ N(0, 1). In the band are {len(held)} of "
-        f"{len(told)} gains: {', '.join(names) or 'none'}.",
+        f"{DRAWS[scale]} draws of one layer, z ~ N(0, 1). In the band are {len(held)} "
+        f"of {len(told)} gains: {', '.join(names) or 'none'}.",
     )
 
 

@@ -56,7 +56,7 @@ def tapped(model, tape):
     def recorder(name, tap):
         def record(*args, **kwargs):
             if tap.phi is not None:
-                tape.watch(args[0])  # or a gradient stops above a frozen layer
+                tape.watch(args[0])  # or z has no gradient below the first variable
             output = tap.original(*args, **kwargs)
             tap.a = keras.tree.flatten(output)[0]
             tap.z = tap.a if tap.phi is None else args[0]

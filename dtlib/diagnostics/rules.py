@@ -101,8 +101,8 @@ def gradient_factor(activation, *, z_std, fan_out, weight_std):
 
         factor = √( fan_out · Var[w] · E[φ'(z)²] ),    z ~ N(0, z_std²)
 
-    For N(0, 1) weights and a saturated logistic function z_std² ≈ n/2, and the factor is
-    near √(√n / (6√π)): gradients vanish in narrow nets and grow in wide ones.
+    For N(0, 1) weights and a saturated logistic function z_std² ≈ n/2, and the factor
+    is near √(√n / (6√π)): gradients vanish in narrow nets and grow in wide ones.
 
     Args:
         activation: The layer's φ, a Keras name or an elementwise function.

@@ -46,9 +46,9 @@ rng = np.random.default_rng(2)
     ],
 )
 def saturated_share(a, threshold):
-    """Return the share of activations that are almost flat: σ′ ≤ threshold · max σ′.
+    """Return the share of activations with σ′ ≤ threshold · max σ′.
 
-    a: values of the logistic function, shape (samples, units); one number comes back
+    a: values of the logistic function, shape (samples, units)
     """
     return diagnostics.saturated(a * (1 - a), largest=0.25, threshold=threshold)
 
@@ -87,9 +87,9 @@ def saturated_share(a, threshold):
     ],
 )
 def dead_units(z):
-    """Return for each ReLU unit whether it is dead: no sample gives it a gradient.
+    """Return for each ReLU unit whether no sample gives it a gradient.
 
-    z: pre-activations, shape (samples, units); booleans, shape (units,)
+    z: pre-activations, shape (samples, units); booleans come back
     """
     return diagnostics.dead(z > 0)
 
@@ -174,8 +174,8 @@ def small_network():
 def first_layer_gradient(x, t, W1, b1, W2, b2):
     """Return the gradient of the loss by W1, shape (2, 2).
 
-    Forward: a₁ = σ(x W1 + b1), a₂ = σ(a₁ W2 + b2), loss = ½ Σ (a₂ − t)², with σ the
-    logistic function. W1[i, j] leads from input i to hidden unit j.
+    a₁ = σ(x W1 + b1), a₂ = σ(a₁ W2 + b2), loss = ½ Σ (a₂ − t)²;
+    W1[i, j] leads from input i to hidden unit j
     """
     return backward(x, t, W1, b1, W2, b2)
 
@@ -214,10 +214,10 @@ def first_layer_gradient(x, t, W1, b1, W2, b2):
     ],
 )
 def factor_per_layer(rms):
-    """Return by how much one layer multiplies the gradient on its way down.
+    """Return what one layer multiplies the gradient by, going down.
 
-    rms: the gradient's root mean square at layers 1 … L, at least two. The factor is
-    the geometric mean over the steps from layer L down to layer 1.
+    rms: the gradient's root mean square at layers 1 … L, L ≥ 2;
+    the geometric mean over the steps from layer L to layer 1
     """
     return (rms[0] / rms[-1]) ** (1 / (len(rms) - 1))
 
@@ -261,7 +261,7 @@ def size(w):
     ],
 )
 def update_ratio(before, after):
-    """Return the root mean square of the update over that of the weights before it."""
+    """Return the size of the update relative to the weights before."""
     return diagnostics.relative_change(before, after)
 
 

@@ -51,9 +51,9 @@ def facts(shape, fans=None, biases=True):
     ],
 )
 def count_kernel(shape):
-    """Return (fan_in, fan_out, number of parameters with one bias a unit).
+    """Return (fan_in, fan_out, number of parameters with biases).
 
-    shape: a tuple, (in, out) for a dense layer, (*window, in, out) for a convolution
+    shape: (in, out), or (*window, in, out) for a convolution
     """
     return facts(shape)
 
@@ -87,7 +87,7 @@ def count_kernel(shape):
     ],
 )
 def glorot_limit(fan_in, fan_out):
-    """Return a, where Glorot's uniform initializer draws from U(−a, a)."""
+    """Return a, where Glorot's initializer draws from U(−a, a)."""
     shape = fan_in, fan_out
     variance = initializers.weight_variance(shape, scale=1.0, mode="fan_avg")
     return math.sqrt(3 * variance)
@@ -135,10 +135,9 @@ def fan_in(shape):
     ],
 )
 def he_std_before_cut(shape):
-    """Return the standard deviation of the normal that He's truncated draw is cut from.
+    """Return the standard deviation s of the normal to be cut at ±2s.
 
-    The draw is cut at ±2 of this; after the cut its variance is 2/fan_in.
-    shape: a kernel's, (in, out) or (*window, in, out)
+    shape: (in, out) or (*window, in, out); cut, it has 2/fan_in
     """
     return he(initializers.compute_fans(shape)[0])
 
@@ -184,10 +183,10 @@ def gains(n, direction):
     ],
 )
 def variance_through(widths, variance):
-    """Return the signal's variance after each layer of a linear net, Glorot's weights.
+    """Return the variance after each layer of a linear net.
 
-    widths: the input's and each layer's number of units, (layers + 1,); variance: the
-    input's. The result has shape (layers,).
+    widths: units of the input and of each layer, (layers + 1,);
+    variance: the input's; the result has shape (layers,)
     """
     return variance * np.cumprod(gains(widths, 0))
 
@@ -227,7 +226,7 @@ def variance_through(widths, variance):
 def orthogonal(a):
     """Return the Q of a = Q·R whose R has a positive diagonal.
 
-    a: a draw from N(0, 1), at least as tall as wide, of full rank; Q has its shape
+    a: N(0, 1) numbers, at least as many rows as columns
     """
     return rotation(a)
 
@@ -292,9 +291,8 @@ def expectation(g):
     ],
 )
 def scale_for(f):
-    """Return the scale for which variance scale/fan_in keeps a signal's mean square.
+    """Return the scale with which scale/fan_in keeps the mean square.
 
-    f: an activation, a function of an array. The layer before gives z ~ N(0, 1); after
-    f and the next layer's sum the mean square is to be 1 again. Four digits will do.
+    f: an activation, to be called on an array; four digits will do
     """
     return initializers.forward_gain(f)

@@ -38,8 +38,7 @@ rng = np.random.default_rng(1)
         "Your answer is the sum of the squared errors. Divide by how many there are, "
         "so that the loss does not grow with the number of outputs.",
         lambda y, p: ((y - p) ** 2).mean(-1) / 2,
-        "Your answer is half of the mean squared error. The ½ is a custom of "
-        "derivations, where it cancels the 2 of the gradient; Keras has none.",
+        "Your answer is half of it. The ½ is a custom of derivations; Keras has none.",
         lambda y, p: np.sqrt(((y - p) ** 2).mean(-1)),
         "Your answer is the root of the mean: RMSE, not MSE.",
         lambda y, p: np.abs(y - p).mean(-1),
@@ -47,7 +46,7 @@ rng = np.random.default_rng(1)
     ],
 )
 def mean_squared_error(y_true, y_pred):
-    """Return each sample's mean squared error: the mean runs over the last axis."""
+    """Return each sample's mean squared error, over the last axis."""
     return losses.mean_squared_error(y_true, y_pred)
 
 
@@ -98,9 +97,10 @@ def log_terms(y, p, clip=1e-7):
     ],
 )
 def binary_crossentropy(y_true, p):
-    """Return each sample's binary cross-entropy, with p kept 1e-7 away from 0 and 1.
+    """Return each sample's binary cross-entropy.
 
-    −mean over the last axis of [y log p + (1 − y) log(1 − p)]
+    −mean over the last axis of [y log p + (1 − y) log(1 − p)],
+    with p kept 1e-7 away from 0 and 1
     """
     return losses.binary_crossentropy(
         y_true, p, from_logits=False, label_smoothing=0.0, axis=-1
@@ -185,7 +185,7 @@ LABELS_AND_LOGITS = [
 def cross_entropy(y_true, z):
     """Return each sample's categorical cross-entropy, from logits.
 
-    −Σ y log softmax(z), summed over the last axis; finite for any finite z
+    −Σ y log softmax(z) over the last axis; finite for any finite z
     """
     return losses.categorical_crossentropy(
         y_true, z, from_logits=True, label_smoothing=0.0, axis=-1
@@ -224,7 +224,7 @@ def cross_entropy(y_true, z):
     ],
 )
 def cross_entropy_gradient(y_true, z):
-    """Return the gradient of each sample's cross-entropy by its logits.
+    """Return the gradient of each sample's loss by its logits.
 
     The labels of a sample sum to 1. The result has the shape of z.
     """
@@ -264,9 +264,9 @@ def cross_entropy_gradient(y_true, z):
     ],
 )
 def weighted_loss(labels, losses, class_weight):
-    """Return the loss of a batch: each sample weighs as its class does.
+    """Return the loss of a batch, each sample weighted by its class.
 
-    labels: integers (n,); losses: each sample's loss (n,); class_weight: (classes,)
+    labels: integers (n,); losses: numbers (n,); class_weight: (K,)
     """
     return (class_weight[labels] * losses).mean()
 

@@ -6,6 +6,7 @@ Every chapter uses it through `compare`. Tests: tests/test_experiments.py.
 import itertools
 from collections.abc import Mapping
 
+import keras
 import numpy as np
 
 from dtlib._check import integer_in, one_of
@@ -56,7 +57,7 @@ def arms(arms):
             f"Received: {arms!r}."
         )
     for name, build in arms.items():
-        if not callable(build):
+        if not callable(build) or isinstance(build, keras.Model):
             raise ValueError(
                 f"`arms[{name!r}]` must be a function that builds a compiled model. "
                 f"Received: {type(build).__name__}."

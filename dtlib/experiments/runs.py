@@ -175,7 +175,7 @@ def _key(task, plan, fresh):
         store.blueprint(fresh),
         store.code(task.build),
         store.sources(),
-        *(keras.ops.convert_to_numpy(v) for v in fresh.variables),
+        *(v.numpy() for v in fresh.variables),
     )
 
 

@@ -146,11 +146,12 @@ class R2Score(metrics.Metric):
         num_regressors: p ≥ 0, an integer. If not 0, the score is the adjusted R².
         name, dtype: As in `keras.metrics.Metric`.
 
-    Differs from Keras: the sums are kept in float64. In float32, Σy² − (Σy)²/n cancels
-    where the mean is large against the spread (years, temperatures in kelvin), and the
-    score is noise. Where all targets are equal a perfect prediction scores 1, as in
-    scikit-learn, not NaN. The adjusted score counts samples, not samples × outputs, and
-    is NaN, not the plain score, when there are too few of them.
+    Differs from Keras: the sums are kept in float64 (on JAX, only in its x64 mode). In
+    float32, Σy² − (Σy)²/n cancels where the mean is large against the spread (years,
+    temperatures in kelvin), and the score is noise. Where all targets are equal a
+    perfect prediction scores 1, as in scikit-learn, not NaN. The adjusted score counts
+    samples, not samples × outputs, and is NaN, not the plain score, when there are too
+    few of them.
 
     Reference: see `r2_score`; for the adjusted score Draper and Smith, chapter 5.
     """

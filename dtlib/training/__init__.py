@@ -70,6 +70,8 @@ def fit(
         validation_data: `(x, y)` or `(x, y, sample_weight)`, measured after each epoch.
         callbacks: list of Keras callbacks. One with hooks for batches gets each batch,
             and costs the speed; the others get what `model.fit` would give them.
+            (`BackupAndRestore` resumes exactly, except dropout: Keras saves no state
+            of random generators.)
         shuffle: whether the rows are visited in a new order each epoch.
         seed: integer ≥ 0, fixes these orders (`batch_order`) and nothing else: initial
             weights and dropout masks come from the model's own seeds.
@@ -143,16 +145,7 @@ def fit(
 
     data, validation = _program.tensors(data), _program.tensors(validation)
     program = _program.program_of(model, data, batch_size, validation)
-    try:
-        return _epochs.train(program, data, order_of, validation=validation, **settings)
-    except KeyboardInterrupt as interrupt:
-        # Without `on_train_end`: `BackupAndRestore` would delete its backup there.
-        done = len(model.history.epoch)
-        interrupt.add_note(
-            f"Stopped by Ctrl-C after {done} finished epoch(s) of {epochs}. They are "
-            "in `model.history`; the model keeps the weights of every batch done."
-        )
-        raise
+    return _epochs.train(program, data, order_of, validation=validation, **settings)
 
 
 def evaluate(model, x, y, *, batch_size=256, sample_weight=None):

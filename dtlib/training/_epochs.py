@@ -21,6 +21,21 @@ def train(
         steps=-(-count(data) // batch_size),
         model=model,
     )
+    try:
+        _run(program, data, order_of, epochs, batch_size, validation, callback_list)
+    except KeyboardInterrupt as interrupt:
+        # Without `on_train_end`: `BackupAndRestore` would delete its backup there.
+        interrupt.add_note(
+            f"Stopped by Ctrl-C after {len(model.history.epoch)} finished epoch(s) of "
+            f"{epochs}. They are in `model.history`; the model keeps the weights of "
+            "every batch done."
+        )
+        raise
+    return model.history
+
+
+def _run(program, data, order_of, epochs, batch_size, validation, callback_list):
+    model = program.model
     every = any(map(_keras.wants_every_batch, callback_list.callbacks))
     most = 1 if every else None  # batches a compiled call
 
@@ -45,7 +60,6 @@ def train(
     if epochs > 0:  # an optimizer that averages weights hands them over here
         model.optimizer.finalize_variable_values(model.trainable_variables)
     callback_list.on_train_end(logs)
-    return model.history
 
 
 def _validate(program, data, batch_size, callback_list, most):

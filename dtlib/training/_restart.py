@@ -84,17 +84,22 @@ def _layers(model):
     described = []
     for layer in _keras.all_layers(model):
         if _keras.is_leaf(layer):
-            try:
-                config = layer.get_config()
-            except NotImplementedError:  # a layer of the user's own
-                config = {}
+            config = _config_or_nothing(layer.get_config)
             described.append({"class": type(layer).__name__, **config})
     return _essential(described)
 
 
 def _compile(model):
     """Return the arguments of `model.compile`, but for names and the learning rate."""
-    return _essential(model.get_compile_config() or {})
+    return _essential(_config_or_nothing(model.get_compile_config))
+
+
+def _config_or_nothing(get):
+    """Return a config, empty for objects of the user's own that cannot make one."""
+    try:
+        return get() or {}
+    except (NotImplementedError, TypeError, ValueError):
+        return {}
 
 
 def _essential(config):

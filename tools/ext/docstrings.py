@@ -12,13 +12,14 @@ FIELDS = {"Args": "Arguments", "Attributes": "Attributes", "Raises": "Raises"}
 SECTIONS = {**FIELDS, "Returns": "Returns", "Yields": "Yields", "Example": "Example"}
 HEADER = re.compile(rf"({'|'.join(SECTIONS)}):$")
 LEAD = re.compile(r"(Differs from Keras|References?|Example|Equation): ?")
-CODE_OR_URL = re.compile(r"(`+[^`]+`+|https?://[^\s)]+[^\s).,;])", re.S)
+BOLD = r"(?<![\w*)])\*\*[^*\s][^*]*[^*\s]\*\*(?![\w*])"
+KEPT = re.compile(rf"(`+[^`]+`+|https?://[^\s)]+[^\s).,;]|{BOLD})", re.S)
 ITEM = re.compile(r"(\d+\.|-) ")
 
 
 def inline(text):
-    """Backticks become code; every other sign stands for itself."""
-    parts = CODE_OR_URL.split(text)
+    """Backticks become code, `**bold**` stays; other signs stand for themselves."""
+    parts = KEPT.split(text)
     for i, part in enumerate(parts):
         if part.startswith("`"):
             code = " ".join(part.strip("`").split())
@@ -53,7 +54,8 @@ def to_rst(lines, equation=None):
             first = rows.pop(0)
             rest = _take(rows, lambda row: row and not LEAD.match(row))
             out += _paragraph([first, *rest], equation)
-        out.append("")
+        if out and out[-1]:
+            out.append("")
     return out
 
 
@@ -66,8 +68,8 @@ def _paragraph(rows, equation):
         return inline(text).split("\n")
     rest = text[lead.end() :]
     if lead[1] == "Equation" and equation:
-        return [f"**Equation.** {', '.join(map(equation, rest.split(', ')))}"]
-    return f"**{lead[1]}.** {inline(rest)}".split("\n")
+        return [f"**Equation:** {', '.join(map(equation, rest.split(', ')))}"]
+    return f"**{lead[1]}:** {inline(rest)}".split("\n")
 
 
 def _fields(rows):

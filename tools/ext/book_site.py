@@ -7,35 +7,22 @@ theme's pages, and adds the directives of `pages`. Tests: tests/test_site.py.
 import os
 import shutil
 import sys
-from importlib.metadata import files
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
-os.environ["KERAS_BACKEND"] = "numpy"  # the API is read here, nothing is trained
 
 import docstrings  # noqa: E402
+import mathjax  # noqa: E402
 import pages  # noqa: E402
 
 from tools import equations  # noqa: E402
 
-# The part of MathJax that the pages load: 3 of its 24 MB.
-MATHJAX = ("tex-chtml.js", "LICENSE", "input/tex/extensions/", "a11y/assistive-mml.js")
-MATHJAX += ("output/chtml/fonts/woff-v2/", "ui/")
-
-
-def mathjax_files():
-    """`(file, path below mathjax/)` of what the site ships."""
-    for file in files("sphinx-mathjax-offline"):
-        below = file.as_posix().partition("static/mathjax/")[2]
-        if below.startswith(MATHJAX):
-            yield Path(file.locate()), below
-
 
 def ship_mathjax(app, error):
     if error is None and app.builder.format == "html":
-        for source, below in mathjax_files():
+        for source, below in mathjax.mathjax_files():
             target = Path(app.outdir, "_static", "mathjax", below)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
@@ -48,6 +35,11 @@ def read_docstring(app, what, name, thing, options, lines):
     )
     if what == "module":  # the page names the chapter itself
         lines[:] = [line for line in lines if "Tests: tests/" not in line]
+
+
+def skip_alias(app, what, name, thing, skip, options):
+    """A named tuple's fields, of which Python says no more than their number."""
+    return (getattr(thing, "__doc__", "") or "").startswith("Alias for field") or None
 
 
 def drop_thebe(app, pagename, templatename, context, doctree):
@@ -65,7 +57,7 @@ def drop_thebe(app, pagename, templatename, context, doctree):
 
 
 def mend_html(app, pagename, templatename, context, doctree):
-    """Roles that are no longer part of ARIA; and tables that scroll by keyboard too."""
+    """Without roles that are no longer part of ARIA."""
     if "body" in context:
         context["body"] = (
             context["body"]
@@ -76,8 +68,9 @@ def mend_html(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
-    app.add_config_value("planned_chapters", [], "env")
+    os.environ["KERAS_BACKEND"] = "numpy"  # the API is read, nothing is trained
     app.connect("autodoc-process-docstring", read_docstring)
+    app.connect("autodoc-skip-member", skip_alias)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("html-page-context", mend_html, priority=901)
     app.connect("build-finished", ship_mathjax)
