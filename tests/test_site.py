@@ -1,6 +1,7 @@
 """What the site makes of docstrings, notebooks and the ledger."""
 
 import base64
+import doctest
 import json
 import re
 import sys
@@ -108,6 +109,18 @@ def test_the_ledger_shows_every_claim_with_verdict_and_interval():
         for row in claim[scale]["rows"]:
             line = f"{texts.number(row['low'])} … {texts.number(row['high'])}"
             assert line in text
+
+
+def test_the_computations_of_the_errata_give_what_they_show():
+    text = (ROOT / "book" / "errata.md").read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    assert len(blocks) > 8
+    examples = doctest.DocTestParser().get_doctest(
+        "\n".join(blocks), {}, "errata", "book/errata.md", 0
+    )
+    said = []
+    doctest.DocTestRunner(verbose=False).run(examples, out=said.append)
+    assert not said, "".join(said)
 
 
 def test_numbers_have_a_true_minus_sign():
