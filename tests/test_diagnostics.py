@@ -349,8 +349,10 @@ def test_the_monitor_records_before_the_first_epoch_and_after_each():
         assert np.array_equal(history[name][-1], getattr(trained, name)), name
 
 
-def test_the_update_ratio_is_that_of_a_step_of_the_optimizer():
+@pytest.mark.parametrize("loss_scale", [None, 64.0])
+def test_the_update_ratio_is_that_of_a_step_of_the_optimizer(loss_scale):
     model, (x, y) = network([6, 9, 7, 4], "tanh"), batch(32, 6, 4)
+    model.compile(keras.optimizers.SGD(0.1, loss_scale_factor=loss_scale), "mse")
     W = [layer.kernel.numpy() for layer in model.layers]
     G = by_hand(model, x, y, "tanh")[-1]
     monitor = GradientMonitor(x, y)
