@@ -504,7 +504,10 @@ def test_without_a_cache_an_interrupt_says_what_would_have_helped(counting):
 
 
 def test_ctrl_c_in_a_parallel_sweep_loses_no_finished_run(tmp_path, swept):
-    command = "from tests.test_experiments import sweep; import sys; "
+    # Where this test runs in a shell's background, children ignore SIGINT.
+    command = "import signal, sys; "
+    command += "signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command += "from tests.test_experiments import sweep; "
     command += "sweep(sys.argv[1], jobs=2, epochs=60)"
     process = subprocess.Popen(
         [sys.executable, "-c", command, str(tmp_path)],

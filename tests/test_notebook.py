@@ -1,6 +1,16 @@
-from IPython.utils.capture import capture_output
+import pytest
 
 from dtlib import notebook
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a kernel would be sent: a list of (arguments, keywords) of `display`."""
+    calls = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda *a, **kw: calls.append((a, kw))
+    )
+    return calls
 
 
 def formula(a, b):
@@ -25,16 +35,16 @@ def test_a_rules_source_is_shown_without_its_docstring():
     assert notebook.rule_source(bare) == "def bare(a):\n    return a"
 
 
-def test_shown_source_is_a_python_block():
-    with capture_output() as out:
-        notebook.show_source(bare, bare)
-    text = out.outputs[0].data["text/markdown"]
-    assert text.startswith("```python\ndef bare") and text.count("return a") == 2
+def test_shown_source_is_a_python_block(shown):
+    notebook.show_source(bare, bare)
+    (((markdown,), _),) = shown
+    assert markdown.data.startswith("```python\ndef bare")
+    assert markdown.data.count("return a") == 2
 
 
-def test_glue_stores_a_record_the_builder_reads():
-    with capture_output() as out:
-        notebook.glue("losses-cap", "16.1")
-    (record,) = out.outputs
-    assert record.data == {"application/papermill.record/text/plain": "'16.1'"}
-    assert record.metadata["scrapbook"]["name"] == "losses-cap"
+def test_glue_stores_a_record_the_builder_reads(shown):
+    notebook.glue("losses-cap", "16.1")
+    (((data,), options),) = shown
+    assert data == {"application/papermill.record/text/plain": "'16.1'"}
+    assert options["metadata"]["scrapbook"]["name"] == "losses-cap"
+    assert options["raw"]
