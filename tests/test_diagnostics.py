@@ -531,3 +531,13 @@ def test_small_weights_make_the_logistic_gradient_vanish():
     assert (glorot[0] / glorot[-1]) ** (1 / 9) == pytest.approx(0.233, rel=0.02)
     assert wider[-1] == pytest.approx(0.16, rel=0.05)
     assert wider[0] == pytest.approx(0.0018, rel=0.2)
+
+
+def test_a_diverged_network_has_no_dead_or_saturated_units():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "relu")])
+    model.layers[0].kernel.assign(np.full((4, 3), np.nan))
+    x = np.ones((5, 4), "float32")
+    found = diagnostics.signal_propagation(model, x)
+    assert not any(dead.any() for dead in diagnostics.dead_units(model, x).values())
+    assert found.dead[0] == 0 and found.saturated[0] == 0
+    assert np.isnan(found.mean[0])

@@ -199,7 +199,8 @@ def _slope(tap):
         return np.ones(tap.z.shape)
     slope, weighted, weight = _derivative(tap.phi, tap.z)
     mixes = not np.allclose(weighted, weight * slope, atol=1e-3, equal_nan=True)
-    return None if mixes else slope
+    # Where z is NaN or infinite a ReLU's derivative is 0: that is no dead unit.
+    return None if mixes else np.where(np.isfinite(tap.z), slope, np.nan)
 
 
 def _derivative(phi, z):
