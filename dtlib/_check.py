@@ -68,10 +68,10 @@ def one_of(name, value, allowed):
 def finite(name, values):
     """Return `values` as an array, or raise `ValueError` where it holds NaN or inf.
 
-    >>> finite("x", [[0.0, float("nan")]])
+    >>> finite("x", [[0.0, float("nan")]])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: `x` must be finite. Received: 1 of 2 values not, first at (0, 1).
+    ValueError: `x` must be finite. Received: NaN or inf in 1 of 2 values, first at ...
     """
     values = np.asarray(values)
     if np.issubdtype(values.dtype, np.floating):
@@ -79,7 +79,7 @@ def finite(name, values):
         if bad.any():
             first = tuple(int(i) for i in np.argwhere(bad)[0])
             raise ValueError(
-                f"`{name}` must be finite. Received: {bad.sum()} of {bad.size} values "
-                f"not, first at {first}."
+                f"`{name}` must be finite. Received: NaN or inf in {bad.sum()} of "
+                f"{bad.size} values, first at {first}."
             )
     return values

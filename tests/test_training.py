@@ -960,6 +960,12 @@ def test_a_model_must_be_compiled():
             function(model, X, Y)
 
 
+def test_an_unknown_loss_is_named():
+    for function in (training.fit, training.evaluate):
+        with pytest.raises(ValueError, match="`loss`, .*Received: loss='msqe'"):
+            function(network(loss="msqe"), X, Y)
+
+
 def test_a_model_without_an_input_is_built_from_the_data_and_then_checked():
     model = keras.Sequential([layers.Dense(CLASSES)])
     model.compile("sgd", "mse")

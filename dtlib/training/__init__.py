@@ -193,6 +193,16 @@ def _check_compiled(model):
             "`model` must be a compiled Keras model: call "
             f"`model.compile(optimizer, loss)` first. Received: {model!r}."
         )
+    for name in keras.tree.flatten(model.loss):
+        if isinstance(name, str) and name not in ("crossentropy", "ce"):
+            try:
+                keras.losses.get(name)
+            except ValueError as unknown:
+                raise ValueError(
+                    "`loss`, given to `model.compile`, must be a function, a "
+                    "`keras.Loss`, or the name of one in `keras.losses`. Received: "
+                    f"loss={name!r}."
+                ) from unknown
 
 
 def _checked(model, x, y, sample_weight, class_weight=None, validation_data=None):
