@@ -139,6 +139,14 @@ def test_cells_are_short(place):
 
 
 @every_notebook
+def test_no_output_holds_a_library_warning(place):
+    """In a notebook TensorFlow logs to stdout, where it looks like a result."""
+    for cell in code(read(place)):
+        text = "".join(o.text for o in cell.outputs if o.output_type == "stream")
+        assert not re.search(r"^(WARNING|INFO|ERROR)\b|Warning:", text, re.M), text
+
+
+@every_notebook
 def test_every_cell_that_draws_has_a_figure_and_every_figure_shows_something(place):
     draws = re.compile(r"plt\.show\(|\.plot\(|\bplots\.(?!use_style\b)[a-z]\w*\(")
     for cell in code(read(place)):

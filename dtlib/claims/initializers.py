@@ -103,7 +103,7 @@ TRAINING = {
 @claim(
     "C03",
     statement="Under ReLU, He's draw beats Glorot's, and by more in a deeper network",
-    source="He et al., 2015; that depth matters more is our reading of its figure 3",
+    source="He et al., 2015; that depth adds is our reading of its figures 2 and 3",
     chapter="initializers",
 )
 def c03(scale, **running):
