@@ -9,7 +9,6 @@ difficulty and minutes from `dtlib.exercises`. Cells that stay as they were keep
 outputs; after a change, run tools/run_notebooks.py. Tests: tests/test_exercises.py.
 """
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -18,6 +17,8 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from tools import run_notebooks  # noqa: E402
 
 FOLDER = ROOT / "book" / "exercises"
 BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
@@ -122,26 +123,9 @@ def main(folder=FOLDER):
         stored = nbformat.read(target, as_version=4) if target.exists() else None
         made = generate(source, stored, stem, number, REGISTRY)
         for file, notebook in ((path, source), (target, made)):
-            if write(file, nbformat.writes(notebook)):
+            if run_notebooks.write(file, notebook):
                 changed.append(file.name)
     return changed
-
-
-def write(path, text):
-    """Replace `path` if its text differs, at once: never half a file."""
-    text += "" if text.endswith("\n") else "\n"
-    if path.exists() and path.read_text("utf-8") == text:
-        return False
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return True
 
 
 if __name__ == "__main__":

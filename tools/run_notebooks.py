@@ -179,7 +179,7 @@ def write(path, notebook):
     """Replace `path` at once: a reader sees the old file or the new, never half."""
     text = nbformat.writes(notebook)
     text += "" if text.endswith("\n") else "\n"
-    if text == path.read_text("utf-8"):
+    if path.exists() and text == path.read_text("utf-8"):
         return False
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
