@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dtlib import claims, diagnostics, experiments
-from dtlib.claims import command, evidence, ledger, registry
+from dtlib.claims import arms, command, evidence, ledger, registry
 from dtlib.claims import diagnostics as c_diagnostics
 from dtlib.claims import initializers as c_initializers
 
@@ -80,9 +80,9 @@ def test_the_ledgers_accuracy_is_what_a_new_run_of_one_arm_finds(id, activation,
 
     Same data, seeds, epochs and rate: what is left out is the tuning and other arms.
     """
-    stored, setting = claims.load()[id]["quick"], dict(c_initializers.TRAINING["quick"])
+    stored, setting = claims.load()[id]["quick"], dict(arms.SETTINGS["quick"])
     name, depth = arm.split()
-    data = c_initializers.training_data("quick")
+    data = arms.training_data("quick")
     setting = {k: setting[k] for k in ("seeds", "epochs", "batch_size")} | {"jobs": 1}
     rate = stored["numbers"][f"{arm}: learning rate"]
     found = experiments.compare(
@@ -91,7 +91,7 @@ def test_the_ledgers_accuracy_is_what_a_new_run_of_one_arm_finds(id, activation,
                 name,
                 activation,
                 int(depth),
-                c_initializers.TRAINING["quick"]["width"],
+                arms.WIDTHS["quick"],
                 data.x_train.shape[1:],
                 learning_rate=rate,
             )

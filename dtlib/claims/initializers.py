@@ -10,7 +10,8 @@ import math
 import keras
 import numpy as np
 
-from dtlib import datasets, experiments, initializers
+from dtlib import experiments, initializers
+from dtlib.claims.arms import LEAST, SETTINGS, WIDTHS, network, report, training_data
 from dtlib.claims.evidence import Evidence, combine, row
 from dtlib.claims.registry import claim
 
@@ -85,19 +86,10 @@ def gains(activation, fans, std, seed, scale):
     return forward, backward
 
 
-# A percentage point: what a reader would call better. One run moves by more than that.
-LEAST = 0.01
 # Two to the decade and a half on either side of the book's usual 0.1 for plain SGD, so
 # that neither a net whose signal fades nor one whose signal grows is cut short.
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
-# 40 divides all parts of the quick data: no smaller batch remains.
-QUICK = dict(epochs=10, batch_size=40, seeds=range(10), tune_seeds=range(100, 102))
-LONGER = dict(epochs=20, batch_size=32, tune_seeds=range(100, 103))
-TRAINING = {
-    "quick": QUICK | {"depths": (5, 20), "width": 32},
-    "standard": LONGER | {"depths": (5, 10, 20), "width": 64, "seeds": range(20)},
-    "full": LONGER | {"depths": (5, 10, 20), "width": 100, "seeds": range(30)},
-}
+DEPTHS = {"quick": (5, 20), "standard": (5, 10, 20), "full": (5, 10, 20)}
 
 
 @claim(
@@ -109,13 +101,13 @@ TRAINING = {
 def c03(scale, **running):
     """C03a: He − Glorot at each depth. C03b: the deepest gain − the shallowest."""
     found, rows = versus(scale, "relu", "He", ("Glorot",), **running)
-    shallow, *_, deep = TRAINING[scale]["depths"]
+    shallow, *_, deep = DEPTHS[scale]
     more = found.differences(f"He {deep}", f"Glorot {deep}") - found.differences(
         f"He {shallow}", f"Glorot {shallow}"
     )
     name = f"C03b: gain at depth {deep} − gain at depth {shallow}"
     rows = [row(name, more, min_effect=LEAST, part="interaction"), *rows[::-1]]
-    return evidence(found, rows, scale)
+    return report(found, rows, scale)
 
 
 @claim(
@@ -131,20 +123,18 @@ def c04(scale, **running):
     differ in the first layer alone.
     """
     found, rows = versus(scale, "selu", "LeCun", ("Glorot", "He"), **running)
-    return evidence(found, rows[::-1], scale)
+    return report(found, rows[::-1], scale)
 
 
 def versus(scale, activation, first, others, **running):
     """Train `first` and each of `others` at every depth; judge first − other."""
-    setting = dict(TRAINING[scale])
-    depths, width = setting.pop("depths"), setting.pop("width")
-    data, arms = training_data(scale), {}
+    depths, data, arms = DEPTHS[scale], training_data(scale), {}
     for name, depth in itertools.product((first, *others), depths):
         arms[f"{name} {depth}"] = functools.partial(
-            build, name, activation, depth, width, data.x_train.shape[1:]
+            build, name, activation, depth, WIDTHS[scale], data.x_train.shape[1:]
         )
     found = experiments.compare(
-        arms, data, tune={"learning_rate": RATES}, **setting, **running
+        arms, data, tune={"learning_rate": RATES}, **SETTINGS[scale], **running
     )
     rows = [
         row(
@@ -159,13 +149,6 @@ def versus(scale, activation, first, others, **running):
     return found, rows
 
 
-def training_data(scale):
-    if scale == "quick":
-        return datasets.mnist1d(2000, 1000)
-    size = "sample" if scale == "standard" else "full"
-    return datasets.fashion_mnist(size, standardize=True)
-
-
 def build(draw, activation, depth, width, shape, *, learning_rate):
     """A plain deep network: `depth` equal layers drawn by `draw`, a Glorot output."""
     kinds = {
@@ -173,35 +156,9 @@ def build(draw, activation, depth, width, shape, *, learning_rate):
         "Glorot": initializers.GlorotNormal,
         "LeCun": initializers.LecunNormal,
     }
-    model = keras.Sequential([keras.Input(shape)])
-    if len(shape) > 1:
-        model.add(keras.layers.Flatten())
-    for _ in range(depth):
-        start = kinds[draw]()
-        model.add(keras.layers.Dense(width, activation, kernel_initializer=start))
-    model.add(keras.layers.Dense(10, kernel_initializer=initializers.GlorotNormal()))
-    model.compile(
-        keras.optimizers.SGD(learning_rate),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    return model
-
-
-def evidence(found, rows, scale):
-    numbers = {}
-    for arm in found.arms:
-        numbers[f"{arm}: accuracy"] = found.scores[arm].mean()
-        numbers[f"{arm}: learning rate"] = found.tuned[arm]["learning_rate"]
-        numbers[f"{arm}: diverged"] = found.diverged[arm]
-    data = "MNIST-1D" if scale == "quick" else "Fashion-MNIST"
-    edges = sorted({part["arm"] for part in found.tuning if part["at_edge"]})
-    return Evidence(
-        combine(rows),
-        numbers,
-        rows,
-        f"{data}, plain SGD, {TRAINING[scale]['epochs']} epochs, "
-        f"{len(found.seeds)} paired seeds, test accuracy, rates tuned on validation "
-        f"over {list(RATES)}; the best was an end of them for: "
-        f"{', '.join(edges) or 'none'}.",
-    )
+    layers = [
+        keras.layers.Dense(width, activation, kernel_initializer=kinds[draw]())
+        for _ in range(depth)
+    ]
+    start = initializers.GlorotNormal()
+    return network(shape, layers, keras.optimizers.SGD(learning_rate), start=start)

@@ -13,7 +13,7 @@ import dtlib.claims
 from dtlib._check import one_of
 from dtlib.claims.evidence import SCALES, Evidence
 
-MACHINERY = ("command", "evidence", "ledger", "registry")
+MACHINERY = ("arms", "command", "evidence", "ledger", "registry")
 
 _claims = {}
 

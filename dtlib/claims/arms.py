@@ -1,0 +1,78 @@
+"""What the claims that train share: data, settings, a plain network, and the report.
+
+The appendix `claims` of the book shows it. Tests: tests/test_claims.py.
+"""
+
+import keras
+
+from dtlib import datasets
+from dtlib.claims.evidence import Evidence, combine
+
+# A percentage point: what a reader would call better. One run moves by more than that.
+LEAST = 0.01
+# 40 divides all parts of the quick data: no smaller batch remains.
+QUICK = dict(epochs=10, batch_size=40, seeds=range(10), tune_seeds=range(100, 102))
+LONGER = dict(epochs=20, batch_size=32, tune_seeds=range(100, 103))
+# The protocol's numbers at each scale, and the width of the networks.
+SETTINGS = {"quick": QUICK, "standard": LONGER | {"seeds": range(20)}}
+SETTINGS["full"] = LONGER | {"seeds": range(30)}
+WIDTHS = {"quick": 32, "standard": 64, "full": 100}
+
+
+def training_data(scale):
+    """MNIST-1D at the quick scale, Fashion-MNIST's sample or all of it beyond."""
+    if scale == "quick":
+        return datasets.mnist1d(2000, 1000)
+    size = "sample" if scale == "standard" else "full"
+    return datasets.fashion_mnist(size, standardize=True)
+
+
+def network(shape, hidden, optimizer, *, classes=10, start="glorot_normal"):
+    """Layers between an input of `shape` and a compiled classifier that gives logits.
+
+    Args:
+        shape: Of one sample; more than one axis is flattened.
+        hidden: Layers, in order.
+        optimizer: A Keras optimizer.
+        classes: Units of the last layer.
+        start: Its kernel's initializer.
+    """
+    flat = [keras.layers.Flatten()] if len(shape) > 1 else []
+    last = keras.layers.Dense(classes, kernel_initializer=start)
+    model = keras.Sequential([keras.Input(shape), *flat, *hidden, last])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    return model
+
+
+def report(found, rows, scale, how="plain SGD", more=""):
+    """The evidence of a `Comparison`: scores, chosen settings, diverged runs, and text.
+
+    Args:
+        found: The comparison.
+        rows: The claim's parts, judged.
+        scale: Of the run.
+        how: The method of training, in words.
+        more: A sentence to end with.
+    """
+    numbers, tuned = {}, {}
+    for arm in found.arms:
+        numbers[f"{arm}: {found.metric}"] = found.scores[arm].mean()
+        for name, value in found.tuned[arm].items():
+            numbers[f"{arm}: {name.replace('_', ' ')}"] = value
+        numbers[f"{arm}: diverged"] = found.diverged[arm]
+    for part in found.tuning:
+        for name in found.tuned[part["arm"]]:
+            tuned.setdefault(name, set()).add(part[name])
+    text = f"{'MNIST-1D' if scale == 'quick' else 'Fashion-MNIST'}, {how}, "
+    text += f"{SETTINGS[scale]['epochs']} epochs, {len(found.seeds)} paired seeds, "
+    text += f"test {found.metric}"
+    if tuned:
+        edges = sorted({part["arm"] for part in found.tuning if part["at_edge"]})
+        grid = "; ".join(f"{NAMES.get(k, k)} {sorted(v)}" for k, v in tuned.items())
+        text += f", tuned on validation over {grid}; the best was an end of them for: "
+        text += ", ".join(edges) or "none"
+    return Evidence(combine(rows), numbers, rows, f"{text}. {more}".rstrip())
+
+
+NAMES = {"learning_rate": "rates"}
