@@ -10,13 +10,19 @@ PYTHON ?= python3.13 python3.12 python3.11 python3 python
 PY := $(VENV)/bin/python
 SITE := _build/html/index.html
 INSTALL := $(PY) tools/requirements.py --install
+# The tests that need no compiled epoch, so that they run on every backend of Keras.
+FAMILIES := losses initializers activations normalization clipping optimizers* schedules \
+  regularizers constraints callbacks dropout augmentation
+TECHNIQUES := $(wildcard $(FAMILIES:%=tests/test_%.py)) tests/test_contracts.py \
+  tests/test_layers.py tests/test_drop_in.py
 
 export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE := 1
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book test check run exercises claims bench address clean
+.PHONY: help book test check oracles backends mutants run exercises claims bench address
+.PHONY: clean
 
 help:  ## list the commands
 	@echo "make book    builds the site;  make test    proves it.  All commands:"
@@ -36,7 +42,7 @@ book: $(VENV)/.book  ## build the site from the stored outputs (no TensorFlow)
 
 test: check  ## lint, run all tests, and re-run and compare every notebook
 	@echo "Running the tests and every notebook, $(JOBS) at a time ..."
-	@$(PY) -m pytest dtlib tests book -n $(JOBS) --dist loadfile --nbval \
+	@$(PY) -m pytest dtlib tests book --ignore tests/peers -n $(JOBS) --dist loadfile --nbval \
 		--nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
 		--nbval-cell-timeout 300 $(ARGS)
 
@@ -44,6 +50,20 @@ check: $(VENV)/.test  ## lint only
 	@echo "Checking the style of code and notebooks ..."
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
+
+oracles: $(VENV)/.oracles  ## compare every rule with PyTorch, JAX and Optax
+	@echo "Comparing the rules with PyTorch, JAX and Optax ..."
+	@$(PY) -m pytest tests/peers -n $(JOBS) --dist loadfile $(ARGS)
+
+backends: $(VENV)/.oracles  ## run the tests of the techniques on Keras' other backends
+	@for backend in jax torch; do \
+	  echo "Running the tests of the techniques on $$backend ..."; \
+	  KERAS_BACKEND=$$backend $(PY) -m pytest $(TECHNIQUES) -m "not tensorflow" \
+	    -n $(JOBS) --dist loadfile $(ARGS) || exit 1; \
+	done
+
+mutants: $(VENV)/.test  ## break each rule on purpose, count what the tests notice; NB=<stem>
+	@$(PY) tools/mutants.py --json bench/mutants.json $(NB)
 
 run: $(VENV)/.test  ## execute notebooks and store their outputs; NB=book/01_losses.ipynb for one
 	@$(PY) tools/run_notebooks.py -n $(JOBS) $(NB)
@@ -54,8 +74,9 @@ exercises: $(VENV)/.test  ## make the exercise notebooks from the solution noteb
 claims: $(VENV)/.test  ## gather the evidence for the claims of the book; SCALE=quick|standard|full
 	@$(PY) -m dtlib claims run --scale $(SCALE)
 
-bench: $(VENV)/.bench  ## measure the training loop against Keras' own
+bench: $(VENV)/.bench  ## measure the training loop and the optimizers against Keras' own
 	@$(PY) bench/fit.py
+	@$(PY) bench/optimizers.py
 
 address: $(VENV)/.made  ## print the repository's address; URL=https://github.com/OWNER/NAME changes it everywhere
 	@$(PY) tools/address.py $(URL)
@@ -89,6 +110,11 @@ $(VENV)/.test: pyproject.toml tools/requirements.py | $(VENV)/.made
 	@echo "Installing what runs the code and its tests (TensorFlow; a minute or two) ..."
 	@$(INSTALL) base book test
 	@touch $@ $(VENV)/.book
+
+$(VENV)/.oracles: $(VENV)/.test
+	@echo "Installing the second opinions: PyTorch, JAX, Optax (hundreds of MB) ..."
+	@$(INSTALL) test-oracles
+	@touch $@
 
 $(VENV)/.bench: pyproject.toml tools/requirements.py | $(VENV)/.made
 	@echo "Installing what runs the benchmarks ..."

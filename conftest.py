@@ -9,8 +9,8 @@ import pytest
 
 from tools import figures, first_cell
 
-for name, value in first_cell.ENVIRONMENT.items():
-    os.environ.setdefault(name, value)  # before TensorFlow starts, also in kernels
+for name, value in {**first_cell.ENVIRONMENT, "JAX_ENABLE_X64": "1"}.items():
+    os.environ.setdefault(name, value)  # before a backend starts, also in kernels
 
 import matplotlib  # noqa: E402
 

@@ -9,12 +9,8 @@ bench/README.md says what is measured and how to read it.
 """
 
 import argparse
-import json
 import os
-import platform
 import sys
-import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # this dtlib, installed o
 
 import keras  # noqa: E402  (TensorFlow reads its settings when it is imported)
 import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
+from _common import machine, seconds, write  # noqa: E402
 
 from dtlib import training  # noqa: E402
 
@@ -56,12 +52,6 @@ def build(widths, seed=0, **arguments):
         **arguments,
     )
     return model
-
-
-def seconds(function, *arguments, **named):
-    started = time.perf_counter()
-    function(*arguments, **named)
-    return time.perf_counter() - started
 
 
 def train(way, model, x, y, epochs):
@@ -103,28 +93,6 @@ def measure(widths, rows, rounds, epochs):
     }
 
 
-def machine():
-    """Return what the numbers depend on."""
-    names = Path("/proc/cpuinfo")
-    model = platform.processor()
-    if names.exists():
-        lines = [
-            line for line in names.read_text().splitlines() if "model name" in line
-        ]
-        model = lines[0].split(":")[1].strip() if lines else model
-    affinity = getattr(os, "sched_getaffinity", None)
-    return {
-        "processor": model,
-        "cores": len(affinity(0)) if affinity else os.cpu_count(),
-        "system": platform.platform(terse=True),
-        "accelerators": [d.name for d in tf.config.list_physical_devices("GPU")],
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
-
-
 def table(results):
     """Return the results as a Markdown table, ratios to `fit` in brackets."""
     lines = [
@@ -141,18 +109,6 @@ def table(results):
         cells += [f"{result['first call']['fit']:.2f}", f"{result['second seed']:.3f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def write(path, content):
-    """Write JSON in one step: an interrupted run leaves the old file whole."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8"
-    ) as file:
-        json.dump(content, file, indent=1, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, path)
 
 
 def main():

@@ -14,15 +14,26 @@ __version__ = "0.1.0"
 BOOK = "deep-training-book/deep-training-book"
 
 _MODULES = (
+    "activations",
+    "augmentation",
+    "callbacks",
     "claims",
+    "clipping",
+    "constraints",
     "datasets",
     "diagnostics",
+    "dropout",
     "exercises",
     "experiments",
     "initializers",
+    "layers",
     "losses",
+    "normalization",
     "notebook",
+    "optimizers",
     "plots",
+    "regularizers",
+    "schedules",
     "training",
 )
 __all__ = ["BOOK", "__version__", *_MODULES]

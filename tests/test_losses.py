@@ -1,16 +1,19 @@
 """Losses: against float64 definitions, slopes, closed forms, scikit-learn, Keras."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 from scipy.stats import poisson as poisson_law
 from sklearn import metrics as sk
 
 from dtlib import losses
-from tests import oracles
+from tests import engines, oracles
+from tests.engines import array
 
+INF = float("inf")
 N, K = 40, 5
 REDUCTIONS = ["none", "sum", "sum_over_batch_size", "mean_with_sample_weight"]
 
@@ -143,20 +146,34 @@ EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16"
 def test_every_rule_keeps_the_dtype_of_the_prediction(rule, oracle, kind, dtype):
     y, pred = draw(kind)
     pred = ops.cast(pred, dtype)
-    rounded = np.asarray(ops.cast(pred, "float64"))
+    rounded = array(pred)
     if not kind.startswith("classes"):
-        y = np.asarray(ops.cast(ops.cast(y, dtype), "float64"))
+        y = array(ops.cast(y, dtype))
     value = rule(y, pred)
     assert keras.backend.standardize_dtype(value.dtype) == dtype
     expected = oracle(y, rounded)
     # Rounding: a few units of the inputs' own size in every one of K terms.
     atol = 4 * EPS[dtype] * max(1.0, np.abs(rounded).max(), np.abs(expected).max())
-    value = np.asarray(ops.cast(value, "float64"))
-    np.testing.assert_allclose(value, expected, rtol=8 * EPS[dtype], atol=atol)
+    np.testing.assert_allclose(array(value), expected, rtol=8 * EPS[dtype], atol=atol)
 
 
+def test_values_are_the_same_compiled():
+    given = {name: draw(kind) for name, (_, _, kind) in RULES.items()}
+
+    def every(given):
+        return {name: rule(*given[name]) for name, (rule, _, _) in RULES.items()}
+
+    tensors = {n: tuple(map(ops.convert_to_tensor, pair)) for n, pair in given.items()}
+    eager = every(given)
+    for name, found in engines.compiled(every)(tensors).items():
+        np.testing.assert_allclose(found, eager[name], rtol=1e-10, err_msg=name)
+
+
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
 def test_values_and_gradients_are_the_same_compiled(xla):
+    import tensorflow as tf
+
     given = {name: draw(kind) for name, (_, _, kind) in RULES.items()}
 
     @tf.function(jit_compile=xla, autograph=False)
@@ -175,12 +192,10 @@ def test_values_and_gradients_are_the_same_compiled(xla):
             np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-14, err_msg=name)
 
 
-def gradient(rule, y, pred):
-    pred = tf.convert_to_tensor(pred)
-    with tf.GradientTape() as tape:
-        tape.watch(pred)
-        value = ops.sum(rule(y, pred))
-    return np.asarray(tape.gradient(value, pred))
+def gradient(rule, y, pred, dtype=None):
+    """The gradient by the prediction, in its own dtype or in another."""
+    pred = np.asarray(pred)
+    return engines.gradient(lambda p: rule(y, p), pred, dtype=dtype or pred.dtype.name)
 
 
 @every_rule
@@ -224,7 +239,7 @@ def test_log_softmax_does_not_see_a_constant_added_to_all_logits():
     _, z = draw("one-hot, z")
     found = losses.log_softmax(z + 512.0, axis=-1)
     np.testing.assert_allclose(found, losses.log_softmax(z, axis=-1), atol=1e-12)
-    np.testing.assert_allclose(np.exp(found).sum(-1), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(np.exp(array(found)).sum(-1), 1.0, rtol=1e-12)
 
 
 def test_poisson_is_the_log_likelihood_up_to_a_term_without_the_prediction():
@@ -266,7 +281,47 @@ def test_at_a_kink_the_gradient_lies_between_both_slopes(
     for i, step in enumerate(h * np.eye(len(pred))):
         slopes = [(rule(y, pred + s * step) - rule(y, pred)) / (s * h) for s in (-1, 1)]
         np.testing.assert_allclose(slopes, [left[i], right[i]], atol=2e-6)
-    np.testing.assert_array_equal(gradient(rule, y, pred), given)
+    found = gradient(rule, y, pred)
+    if engines.BACKEND == "jax" and rule is losses.mean_absolute_error:
+        given = left  # JAX' |x| takes the slope on the left
+    np.testing.assert_array_equal(found, given)
+
+
+@pytest.mark.parametrize(
+    "rule, y, pred, i, d",
+    [
+        (losses.mean_absolute_error, [2.0, 1.0], [2.0, 3.0], 0, 1e-3),
+        (losses.root_mean_squared_error, [2.0], [2.0], 0, 1e-3),
+        (losses.mean_squared_logarithmic_error, [1.0, 1.0], [0.0, 2.0], 0, 1e-3),
+        (losses.poisson, [0.0, 3.0], [1e-6, 2.0], 0, 1e-7),
+        (losses.poisson, [3.0, 3.0], [1e-6, 2.0], 0, 1e-7),
+        (losses.hinge, [1.0, 0.0], [1.0, 1.0], 0, 1e-3),
+        (losses.hinge, [1.0, 0.0], [1.0, -1.0], 1, 1e-3),
+        (losses.squared_hinge, [1.0, 0.0], [1.0, -1.0], 1, 1e-3),
+        (losses.categorical_hinge, [1.0, 0.0, 0.0], [1.0, 0.0, -1.0], 0, 1e-3),
+        (losses.categorical_hinge, [1.0, 0.0, 0.0], [0.0, 0.5, 0.5], 1, 1e-3),
+        (losses.binary_crossentropy, [1.0, 0.0], [1e-7, 0.5], 0, 1e-9),
+        (losses.binary_crossentropy, [0.0, 0.0], [1 - 1e-7, 0.5], 0, 1e-9),
+        (losses.categorical_crossentropy, [1.0, 0.0], [1e-7, 1 - 1e-7], 0, 1e-9),
+        (losses.binary_crossentropy_of_logits, [1.0, 0.0], [0.0, 0.0], 0, 1e-3),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_beside_a_kink_the_gradient_is_the_slope(rule, y, pred, i, d):
+    y, pred, h = np.array(y), np.array(pred), d / 100
+    for side in (-d, d):
+        at, up, down = (pred.copy() for _ in range(3))
+        at[i] += side
+        up[i], down[i] = at[i] + h, at[i] - h
+        slope = (np.sum(array(rule(y, up))) - np.sum(array(rule(y, down)))) / (2 * h)
+        # Rounding of a loss near 16 over a step of 2e-11 leaves 1e-4 of a slope of 1e7.
+        found = gradient(rule, y, at)[i]
+        assert found == pytest.approx(slope, rel=1e-3, abs=1e-6)
+
+
+def test_a_perfect_fit_has_an_rmse_without_slope():
+    y = np.array([1.0, 2.0])
+    assert not gradient(losses.root_mean_squared_error, y, y).any()
 
 
 # -- extreme inputs -----------------------------------------------------------------
@@ -282,7 +337,7 @@ def test_binary_logits_of_any_size_give_a_loss_and_a_gradient(y, dtype):
     for logits in (z, np.array([np.inf, -np.inf], dtype)):
         labels = np.full_like(logits, y)
         value, slope = rule(labels, logits), gradient(rule, labels, logits)
-        assert not np.isnan(value).any()
+        assert not np.isnan(array(value)).any()
         half = 1 / (1 + np.exp(-logits.astype("float64").clip(-700, 700)))
         np.testing.assert_allclose(slope, half - labels, atol=2 * EPS[dtype])
     expected = oracles.binary_crossentropy_of_logits(np.full_like(z, y), z)
@@ -291,28 +346,123 @@ def test_binary_logits_of_any_size_give_a_loss_and_a_gradient(y, dtype):
     np.testing.assert_allclose(found, expected, rtol=2 * EPS[dtype], atol=1e-16)
 
 
-@pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
+# Logits of five classes, the class of each, and the loss.
+RULED_OUT = [-np.inf, 1e4, -1e4, 0.0, -np.inf]
+LARGE = np.array([EXTREME, EXTREME[::-1], RULED_OUT, [-1e4] * 5, [1e4] * 5])
+CLASSES, COST = [1, 1, 3, 0, 0], [2e4, 1e4 + 80, 1e4, np.log(5), np.log(5)]
+# The largest loss, 2e4, lies between two numbers of float16 and of bfloat16.
+SURE = np.array([[1, 0, 0, 0, 0], [0, 0, 0, 0, 1], [0, 1, 0, 0, 0], *[[0.2] * 5] * 2])
+
+
+@pytest.mark.parametrize("dtype", EPS)
+def test_logits_of_any_size_give_a_loss_and_a_gradient(dtype):
+    z, y = ops.cast(LARGE, dtype), np.eye(5)[CLASSES]
+    tolerance = dict(rtol=2 * EPS[dtype])
+    np.testing.assert_allclose(array(cce_of_logits(y, z)), COST, **tolerance)
+    np.testing.assert_allclose(array(scce_of_logits(CLASSES, z)), COST, **tolerance)
+    for rule, labels in ((cce_of_logits, y), (scce_of_logits, CLASSES)):
+        slope = gradient(rule, labels, LARGE, dtype)
+        np.testing.assert_allclose(slope, SURE - y, atol=2 * EPS[dtype])
+
+
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_logits_of_any_size_give_a_loss_and_a_gradient(dtype, xla):
-    ruled_out = [-np.inf, 1e4, -1e4, 0.0, -np.inf]
-    z = np.array([EXTREME, EXTREME[::-1], ruled_out, [-1e4] * 5, [1e4] * 5], dtype)
-    y = np.eye(5, dtype=dtype)[[1, 1, 3, 0, 0]]
+def test_with_xla_too(dtype):
+    import tensorflow as tf
 
-    def both(y, z):
+    @tf.function(jit_compile=True, autograph=False)
+    def both(y, classes, z):
         value = cce_of_logits(y, z)
-        return value, tf.gradients(value, z)[0]
+        return value, tf.gradients(value, z)[0], scce_of_logits(classes, z)
 
-    value, slope = tf.function(both, jit_compile=xla, autograph=False)(
-        tf.constant(y), tf.constant(z)
-    )
-    expected = [2e4, 1e4 + 80, 1e4, np.log(5), np.log(5)]
-    np.testing.assert_allclose(value, expected, rtol=2 * EPS[dtype])
-    p = [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1], [0, 1, 0, 0, 0], [0.2] * 5, [0.2] * 5]
-    np.testing.assert_allclose(slope, np.array(p) - y, atol=2 * EPS[dtype])
-    sparse = tf.function(scce_of_logits, jit_compile=xla, autograph=False)(
-        tf.constant([1, 1, 3, 0, 0]), tf.constant(z)
-    )
-    np.testing.assert_allclose(sparse, value, rtol=2 * EPS[dtype])
+    y = np.eye(5, dtype=dtype)[CLASSES]
+    value, slope, sparse = both(y, tf.constant(CLASSES), tf.constant(LARGE, dtype))
+    np.testing.assert_allclose(value, COST, rtol=2 * EPS[dtype])
+    np.testing.assert_allclose(slope, SURE - y, atol=2 * EPS[dtype])
+    np.testing.assert_allclose(sparse, COST, rtol=2 * EPS[dtype])
+
+
+# What a label and a prediction may be, at its ends.
+ENDS = {
+    "real": ([-1e4, 0, 1e4], [-1e4, 0, 1e4]),
+    "positive": ([0, 1e-6, 1e4], [0, 1e-6, 1e4]),
+    "counts": ([0, 1, 1e4], [0, 1e-6, 1e4]),
+    "bits, p": ([0, 1], [0, 1e-6, 1 - 1e-6, 1]),
+    "bits, z": ([0, 1], [-1e4, 0, 1e4]),
+    "signs": ([-1, 1], [-1e4, 0, 1e4]),
+}
+
+
+def ends(kind):
+    """Every label with every prediction, at the ends of what they may be."""
+    if kind in ENDS:
+        pairs = np.array(list(itertools.product(*ENDS[kind])))
+        return pairs[:, :1], pairs[:, 1:]
+    rows = itertools.product([-1e4, 0.0, 1e4], repeat=3)
+    if kind.endswith("p"):
+        sure, shared = [1 - 1e-6, 1e-6, 0.0], [0.5, 0.5, 0.0]
+        rows = [*itertools.permutations(sure), *itertools.permutations(shared)]
+    rows = np.array(list(rows))
+    classes = np.repeat(np.arange(3), len(rows))
+    y = classes if kind.startswith("classes") else np.eye(3)[classes]
+    return y, np.tile(rows, (3, 1))
+
+
+@every_rule
+@pytest.mark.parametrize("dtype", EPS)
+def test_the_largest_inputs_give_no_nan(rule, oracle, kind, dtype):
+    y, pred = ends(kind)
+    assert not np.isnan(array(rule(y, ops.cast(pred, dtype)))).any()
+    assert not np.isnan(gradient(rule, y, pred, dtype)).any()
+
+
+def test_in_half_precision_a_score_does_not_overflow():
+    y, y_hat = np.array([1e4, -1e4, 0.0]), ops.cast([-1e4, 1e4, 0.0], "float16")
+    # The square of 2e4 is not a float16, but its root is.
+    rmse = array(losses.root_mean_squared_error(y, y_hat))
+    assert float(rmse) == pytest.approx(2e4 * np.sqrt(2 / 3), rel=EPS["float16"])
+    assert float(array(losses.r2_score(y, y_hat))) == -3.0
+
+
+@pytest.mark.parametrize(
+    "rule, y, pred, expected",
+    [
+        (losses.mean_squared_error, [[0.0]] * 2, [[INF], [-INF]], [INF, INF]),
+        (losses.mean_absolute_error, [[0.0]] * 2, [[INF], [-INF]], [INF, INF]),
+        (losses.mean_squared_logarithmic_error, [[0.0]], [[INF]], [INF]),
+        (losses.hinge, [[1.0], [1.0], [0.0]], [[INF], [-INF], [INF]], [0, INF, INF]),
+        (losses.squared_hinge, [[1.0]] * 2, [[INF], [-INF]], [0, INF]),
+        (
+            losses.categorical_hinge,
+            [[1.0, 0.0]] * 4,
+            [[0, INF], [0, -INF], [INF, 0], [-INF, 0]],
+            [INF, 0, 0, INF],
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_an_infinite_prediction_costs_nothing_or_everything(rule, y, pred, expected):
+    y, pred = np.array(y), np.array(pred)
+    np.testing.assert_array_equal(array(rule(y, pred)), expected)
+    if rule is not losses.mean_squared_logarithmic_error:  # there, inf times 0
+        assert not np.isnan(gradient(rule, y, pred)).any()
+
+
+@every_rule
+def test_a_nan_is_never_taken_for_a_number(rule, oracle, kind):
+    y, pred = draw(kind)
+    finite = array(rule(y, pred))
+    pred.flat[0] = np.nan
+    found = array(rule(y, pred))
+    assert np.isnan(found.flat[0]) and np.isfinite(finite).all()
+    # The other samples (the other outputs, of R²) do not see it.
+    np.testing.assert_array_equal(found.ravel()[K:], finite.ravel()[K:])
+
+
+def test_a_nan_is_no_exact_prediction_of_equal_targets():
+    y = np.ones((3, 2))
+    found = array(losses.r2_score(y, y + [[0.0, np.nan]]))
+    np.testing.assert_array_equal(found, [1.0, np.nan])
 
 
 def test_an_infinite_loss_is_infinite_and_a_nan_stays_nan():
@@ -336,7 +486,7 @@ def test_small_losses_keep_their_digits():
 
 def test_probabilities_forget_what_logits_know():
     y, z = np.array([[0.0, 1.0]]), np.array([[200.0, 0.0]], "float32")
-    p = np.asarray(ops.softmax(z))
+    p = array(ops.softmax(z)).astype("float32")
     loss = losses.categorical_crossentropy
     assert float(loss(y, z, from_logits=True)[0]) == 200.0
     assert float(loss(y, p)[0]) == pytest.approx(-np.log(1e-7), rel=1e-6)
@@ -363,18 +513,19 @@ def test_the_cap_is_the_same_on_both_sides_in_every_dtype_and_keras_cap_is_not()
     for dtype in EPS:
         y, p = (ops.cast(v, dtype) for v in ([0.0, 1.0], [1.0, 0.0]))
         ours = losses.binary_crossentropy_of_probabilities(y, p)
-        ours = np.asarray(ops.cast(ours, "float64"))
-        # float16 rounds ε to 1.19e-7, whose log is −15.9.
-        np.testing.assert_allclose(ours, 16.118, atol=0.2 if "16" in dtype else 1e-3)
+        ours = array(ours)
+        # On PyTorch, Keras keeps the bounds of a clip in float32.
+        rtol = max(2 * EPS[dtype], 0 if engines.BACKEND == "tensorflow" else 1e-8)
+        np.testing.assert_allclose(ours, -np.log(1e-7), rtol=rtol)
         assert ours[0] == ours[1]
     y, p = np.float32([0, 1]), np.float32([1, 0])
-    keras_cap = np.asarray(ops.binary_crossentropy(y, p))
+    keras_cap = array(ops.binary_crossentropy(y, p))
     np.testing.assert_allclose(keras_cap, [15.942, 16.118], atol=1e-3)
 
 
 def test_the_classes_use_the_logits_that_a_keras_activation_left_behind():
     z = ops.convert_to_tensor([[200.0, 0.0]])
-    softmax, sigmoid = ops.softmax(z), ops.sigmoid(z)
+    softmax, sigmoid = keras.activations.softmax(z), keras.activations.sigmoid(z)
     one_hot, one = np.array([[0.0, 1.0]]), np.array([1])
     assert float(losses.CategoricalCrossentropy()(one_hot, softmax)) == 200.0
     assert float(losses.SparseCategoricalCrossentropy()(one, softmax)) == 200.0
@@ -454,6 +605,8 @@ TWINS = {
 }
 
 
+# Keras takes a mean of float64 in float32 on JAX and PyTorch.
+TWIN = 1e-11 if engines.BACKEND == "tensorflow" else 2e-6
 every_twin = pytest.mark.parametrize(
     "name, kind, given", TWINS.values(), ids=list(TWINS)
 )
@@ -469,7 +622,7 @@ def test_each_class_gives_keras_numbers(name, kind, given, reduction):
     weight = np.random.default_rng(1).uniform(size=samples)
     for w in (None, weight, weight[:, None] if samples == N else weight):
         # float64; a clip of 1e-8 instead of 1e-7 would show only below, at the clip.
-        np.testing.assert_allclose(ours(y, pred, w), theirs(y, pred, w), rtol=1e-11)
+        np.testing.assert_allclose(ours(y, pred, w), theirs(y, pred, w), rtol=TWIN)
 
 
 @every_twin
@@ -478,7 +631,7 @@ def test_each_function_takes_keras_arguments_and_gives_its_numbers(name, kind, g
     y, pred = draw(kind)
     ours = getattr(losses, snake)(y, pred, **given)
     theirs = getattr(keras.losses, snake)(y, pred, **given)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-11)
+    np.testing.assert_allclose(ours, theirs, rtol=TWIN)
 
 
 def test_a_class_accepts_the_missing_last_axis_that_keras_accepts():
@@ -486,7 +639,7 @@ def test_a_class_accepts_the_missing_last_axis_that_keras_accepts():
     whole = float(oracles.poisson(y, pred).mean())  # not symmetric in y and pred
     for flat in ((y[:, 0], pred), (y, pred[:, 0])):
         found = losses.Poisson(dtype="float64")(*flat)
-        assert float(found) == pytest.approx(whole, rel=1e-12)
+        assert float(found) == pytest.approx(whole, rel=TWIN)
     y, z = draw("classes, z")
     column = losses.SparseCategoricalCrossentropy(True)(y[:, None], z)
     assert float(column) == float(losses.SparseCategoricalCrossentropy(True)(y, z))
@@ -528,6 +681,24 @@ def test_training_with_dtlib_is_training_with_keras():
     assert curves[0][-1] < curves[0][0]
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_under_mixed_precision_a_loss_is_taken_in_float32(policy):
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        layer = keras.layers.Dense(3, kernel_initializer=keras.initializers.Constant(9))
+        z = layer(np.full((2, 10), 100.0, "float32"))
+        squared = losses.MeanSquaredError()(np.zeros((2, 3)), z)
+        surprise = losses.SparseCategoricalCrossentropy(True)(np.array([0, 1]), z)
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    assert keras.backend.standardize_dtype(z.dtype) == policy.removeprefix("mixed_")
+    for loss, expected in ((squared, 9000.0**2), (surprise, np.log(3))):
+        assert keras.backend.standardize_dtype(loss.dtype) == "float32"
+        # bfloat16 rounds 9000 to 8960; a float16 holds no square of it.
+        assert array(loss) == pytest.approx(expected, rel=0.01)
+
+
 def test_regression_with_dtlib_metrics_is_regression_with_keras_metrics():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 4)).astype("float32")
@@ -551,7 +722,7 @@ def batches(metric, y, y_hat, weight=None):
     for part in np.split(np.arange(len(y)), [1, 4, 20, 33]):
         w = None if weight is None else weight[part]
         metric.update_state(y[part], y_hat[part], sample_weight=w)
-    return np.asarray(metric.result())
+    return array(metric.result())
 
 
 @pytest.mark.equation("eq-losses-rmse")
@@ -668,7 +839,7 @@ def test_a_class_does_not_broadcast_where_keras_does(xla):
     y, pred = np.zeros((4, 1), "float32"), np.ones((4, 3), "float32")
     assert float(keras.losses.MeanSquaredError()(y, pred)) == 1.0
     loss = losses.MeanSquaredError()
-    call = loss if xla is None else tf.function(loss, jit_compile=xla)
+    call = loss if xla is None else engines.compiled(loss, xla)
     with pytest.raises(ValueError, match=r"\(4, 1\), y_pred.shape=\(4, 3\)"):
         call(y, pred)
 
@@ -704,8 +875,11 @@ def test_a_label_that_is_no_class_is_named(bad):
 @pytest.mark.parametrize("bad", [3, -1])
 @pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
 def test_inside_a_graph_a_label_that_is_no_class_gives_nan(bad, xla):
-    compiled = tf.function(scce_of_logits, jit_compile=xla, autograph=False)
-    found = compiled(tf.constant([0, bad]), tf.zeros((2, 3)))
+    compiled, y = engines.compiled(scce_of_logits, xla), ops.convert_to_tensor([0, bad])
+    if engines.BACKEND == "torch":  # it has no graph, and so can always look
+        pytest.raises(ValueError, compiled, y, ops.zeros((2, 3)))
+        return
+    found = compiled(y, ops.zeros((2, 3)))
     np.testing.assert_allclose(found, [np.log(3), np.nan], rtol=1e-6)
 
 
@@ -745,14 +919,15 @@ def test_minus_sum_q_log_q_is_no_loss():
     p, y = np.array([0.001, 0.999]), np.array([1.0, 1.0])
     entropy = -(p * np.log(p) + (1 - p) * np.log(1 - p))
     assert entropy[0] == pytest.approx(entropy[1], rel=1e-12)
-    wrong, right = np.asarray(losses.binary_crossentropy_of_probabilities(y, p))
+    wrong, right = array(losses.binary_crossentropy_of_probabilities(y, p))
     np.testing.assert_allclose([wrong, right], [-np.log(0.001), -np.log(0.999)])
 
 
+@pytest.mark.convention("Mean of a class-weighted loss")
 def test_a_weighted_mean_is_over_the_batch_in_keras_and_over_the_weights_in_pytorch():
     y, z = np.array([0, 0, 0, 1]), np.zeros((4, 2)) + [[0.0, 1.0]]
     weight = np.where(y == 1, 3.0, 1.0)
-    each = np.asarray(scce_of_logits(y, z))
+    each = array(scce_of_logits(y, z))
     keras_mean = losses.SparseCategoricalCrossentropy(True)(y, z, weight)
     torch_mean = losses.SparseCategoricalCrossentropy(
         True, reduction="mean_with_sample_weight"
@@ -770,9 +945,71 @@ def test_keras_max_margin_changes_with_a_constant_added_to_every_score():
     assert [float(theirs(y, s + c)[0]) for c in (0, 9)] == [0.5, 0.0]
 
 
+@pytest.mark.convention("Logarithmic error near 0")
+def test_keras_counts_a_logarithm_from_one_ten_millionth_on():
+    y, y_hat = np.array([[0.0]]), np.array([[3e-8]])
+    ours = losses.mean_squared_logarithmic_error
+    theirs = keras.losses.mean_squared_logarithmic_error
+    assert float(theirs(y, y_hat)[0]) == 0.0
+    assert float(ours(y, y_hat)[0]) == pytest.approx(9e-16, rel=1e-6)
+    # Beyond the clip they agree, but for the digits that 1 + x loses.
+    y, y_hat = draw("positive")
+    np.testing.assert_allclose(ours(y, y_hat), theirs(y, y_hat), rtol=1e-6)
+
+
+@pytest.mark.convention("R² where all targets are equal")
+def test_keras_has_no_score_for_a_perfect_prediction_of_equal_targets():
+    y, found = np.ones((4, 1), "float32"), {}
+    for package in (losses, keras.metrics):
+        found[package] = []
+        for miss in (0, 1):
+            metric = package.R2Score()
+            metric.update_state(y, y + np.float32(miss))
+            found[package].append(float(metric.result()))
+    assert found[losses] == [1.0, 0.0] == [sk.r2_score(y, y + miss) for miss in (0, 1)]
+    np.testing.assert_array_equal(found[keras.metrics], [np.nan, 0.0])
+
+
 def test_a_mean_of_batch_rmse_is_not_the_rmse():
     y, y_hat = np.zeros((4, 1)), np.array([[3.0], [3.0], [0.0], [0.0]])
     rmse = losses.root_mean_squared_error
     parts = [float(rmse(y[i : i + 2], y_hat[i : i + 2])) for i in (0, 2)]
     assert np.mean(parts) == 1.5
     assert float(rmse(y, y_hat)) == pytest.approx(np.sqrt(4.5))
+
+
+# Every public class: arguments at other values than the default, bad ones, its data.
+LOSS = {"reduction": "sum", "name": "renamed", "dtype": "float64"}
+METRIC = {"name": "renamed", "dtype": "float64"}
+REDUCTION = {"reduction": "average"}
+CROSSENTROPY = {"from_logits": "yes", "axis": 0.5, **REDUCTION}
+
+CASES = {
+    losses.MeanSquaredError: (LOSS, REDUCTION),
+    losses.MeanAbsoluteError: (LOSS, REDUCTION),
+    losses.MeanSquaredLogarithmicError: (LOSS, REDUCTION),
+    losses.Poisson: (LOSS, REDUCTION),
+    losses.BinaryCrossentropy: (
+        {"from_logits": True, "label_smoothing": 0.25, "axis": 0, **LOSS},
+        {"label_smoothing": 1.5, **CROSSENTROPY},
+        "binary",
+    ),
+    losses.CategoricalCrossentropy: (
+        {"from_logits": True, "label_smoothing": 0.25, "axis": 1, **LOSS},
+        {"label_smoothing": -0.1, **CROSSENTROPY},
+        "one-hot",
+    ),
+    losses.SparseCategoricalCrossentropy: (
+        {"from_logits": True, "ignore_class": 2, "axis": 1, **LOSS},
+        {"ignore_class": "none", **CROSSENTROPY},
+        "classes",
+    ),
+    losses.Hinge: (LOSS, REDUCTION, "binary"),
+    losses.SquaredHinge: (LOSS, REDUCTION, "binary"),
+    losses.CategoricalHinge: (LOSS, REDUCTION, "one-hot"),
+    losses.RootMeanSquaredError: (METRIC,),
+    losses.R2Score: (
+        {"class_aggregation": None, "num_regressors": 2, **METRIC},
+        {"class_aggregation": "mean", "num_regressors": -1},
+    ),
+}

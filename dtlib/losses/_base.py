@@ -17,6 +17,19 @@ def tensors(y_true, y_pred):
     return ops.cast(ops.convert_to_tensor(y_true), y_pred.dtype), y_pred
 
 
+def widened(x):
+    """Half precision as float32, where the square of 1e4 and 1/1e-7 are finite."""
+    half = backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
+    return ops.cast(x, "float32") if half else x
+
+
+def mean(x, axis=None):
+    """The mean over `axis`, in float64 too: on JAX and PyTorch Keras' has 32 bits."""
+    if backend.standardize_dtype(x.dtype) != "float64":
+        return ops.mean(x, axis=axis)
+    return ops.sum(x, axis=axis) / ops.sum(ops.ones_like(x), axis=axis)
+
+
 def paired(y_true, y_pred, remedy=""):
     """Both as tensors, or `ValueError` unless they have the same shape.
 

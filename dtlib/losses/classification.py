@@ -3,12 +3,12 @@
 The chapter `losses` of the book explains it. Tests: tests/test_losses.py.
 """
 
-import numpy as np
 from keras import ops
 
 from dtlib._check import integer_in, number_in, one_of
 from dtlib._register import serializable
-from dtlib.losses._base import RuleLoss, agree, paired, tensors, values_of
+from dtlib.losses._base import RuleLoss, agree, mean, paired, tensors
+from dtlib.losses._labels import check_classes, check_probabilities
 from dtlib.losses.crossentropy import (
     binary_crossentropy_of_logits,
     binary_crossentropy_of_probabilities,
@@ -17,6 +17,7 @@ from dtlib.losses.crossentropy import (
     clipped_log,
     log_softmax,
     negative_log_likelihood,
+    of_sum_one,
     smooth_labels,
 )
 
@@ -43,11 +44,11 @@ def binary_crossentropy(
     Reference: see `binary_crossentropy_of_probabilities` and `..._of_logits`.
     """
     y, x = paired(y_true, y_pred)
-    _check_probabilities(y)
+    check_probabilities(y)
     y = smooth_labels(y, label_smoothing=label_smoothing, num_classes=2)
     if from_logits:
-        return ops.mean(binary_crossentropy_of_logits(y, x), axis=axis)
-    return ops.mean(binary_crossentropy_of_probabilities(y, x), axis=axis)
+        return mean(binary_crossentropy_of_logits(y, x), axis=axis)
+    return mean(binary_crossentropy_of_probabilities(y, x), axis=axis)
 
 
 def categorical_crossentropy(
@@ -71,15 +72,17 @@ def categorical_crossentropy(
 
     Reference: see `categorical_crossentropy_of_probabilities` and `..._of_logits`.
     """
-    remedy = " For class numbers use `sparse_categorical_crossentropy`."
-    y, x = paired(y_true, y_pred, remedy)
+    y, x = paired(
+        y_true, y_pred, " For class numbers use `sparse_categorical_crossentropy`."
+    )
     k = _classes(x, axis)
-    _check_probabilities(y)
+    check_probabilities(y)
     y = smooth_labels(y, label_smoothing=label_smoothing, num_classes=k)
     if from_logits:
         return categorical_crossentropy_of_logits(y, x, axis=axis)
-    p = x / ops.sum(x, axis=axis, keepdims=True)
-    return categorical_crossentropy_of_probabilities(y, p, axis=axis)
+    p = of_sum_one(x, axis)
+    loss = categorical_crossentropy_of_probabilities(y, p, axis=axis)
+    return ops.cast(loss, x.dtype)
 
 
 def sparse_categorical_crossentropy(
@@ -126,13 +129,14 @@ def sparse_categorical_crossentropy(
     if ignore_class is not None:
         ignored = y == ops.cast(ignore_class, y.dtype)
         y = ops.where(ignored, ops.zeros_like(y), y)
-    _check_classes(y, k)
+    check_classes(y, k)
     if from_logits:
         log_p = log_softmax(x, axis=axis)
     else:
-        log_p = clipped_log(x / ops.sum(x, axis=axis, keepdims=True))
+        log_p = clipped_log(of_sum_one(x, axis))
     loss = negative_log_likelihood(y, log_p, axis=axis)
-    return loss if ignore_class is None else ops.where(ignored, 0.0, loss)
+    loss = loss if ignore_class is None else ops.where(ignored, 0.0, loss)
+    return ops.cast(loss, x.dtype)
 
 
 def _classes(x, axis):
@@ -150,29 +154,6 @@ def _classes(x, axis):
             "For a yes-or-no output use `binary_crossentropy`."
         )
     return shape[axis]
-
-
-def _check_probabilities(y):
-    """Raise when a label lies outside [0, 1], where the loss has no least value."""
-    values = values_of(y)
-    if values is not None:
-        _none_of(values[~((values >= 0) & (values <= 1))], values, "numbers in [0, 1]")
-
-
-def _check_classes(y, k):
-    """Raise when a label is not one of the class numbers 0, ..., K − 1."""
-    values = values_of(y)
-    if values is not None:
-        right = (values == np.round(values)) & (values >= 0) & (values < k)
-        _none_of(values[~right], values, f"integers in [0, {k - 1}]")
-
-
-def _none_of(bad, values, wanted):
-    if bad.size:
-        raise ValueError(
-            f"`y_true` must hold {wanted}. "
-            f"Received: {bad.size} of {values.size} others, first {bad[0]:g}."
-        )
 
 
 @serializable

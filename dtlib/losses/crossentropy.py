@@ -5,6 +5,8 @@ The chapter `losses` of the book explains it. Tests: tests/test_losses.py.
 
 from keras import ops
 
+from dtlib.losses._base import tensors, widened
+
 # A probability is clipped to [ε, 1 − ε] before its log, as in Keras, so no probability
 # costs more than −log 1e-7 = 16.1.
 EPSILON = 1e-7
@@ -12,7 +14,13 @@ EPSILON = 1e-7
 
 def clipped_log(p):
     """log p with p held in [1e-7, 1 − 1e-7]; outside, the gradient is 0."""
-    return ops.log(ops.clip(p, EPSILON, 1 - EPSILON))
+    return ops.cast(ops.log(ops.clip(widened(p), EPSILON, 1 - EPSILON)), p.dtype)
+
+
+def of_sum_one(p, axis):
+    """p divided by its sum, in 32 bits at least: else its gradients are inf − inf."""
+    p = widened(p)
+    return p / ops.sum(p, axis=axis, keepdims=True)
 
 
 def times(y, x):
@@ -20,6 +28,7 @@ def times(y, x):
 
     The inner `where` keeps the gradient finite as well.
     """
+    y = ops.convert_to_tensor(y, x.dtype)
     return y * ops.where(y == 0, 0.0, x)
 
 
@@ -47,6 +56,7 @@ def log_softmax(z, *, axis):
 
     Reference: Blanchard, Higham and Higham, 2021, https://doi.org/10.1093/imanum/draa038
     """
+    z = ops.convert_to_tensor(z)
     z = z - ops.stop_gradient(ops.max(z, axis=axis, keepdims=True))
     return z - ops.log(ops.sum(ops.exp(z), axis=axis, keepdims=True))
 
@@ -101,6 +111,7 @@ def binary_crossentropy_of_probabilities(y, p):
     Reference: Bishop, 2006, "Pattern Recognition and Machine Learning", eq. 4.90.
     Equation: eq-losses-bce
     """
+    y, p = tensors(y, p)
     return -(y * clipped_log(p) + (1 - y) * clipped_log(1 - p))
 
 
@@ -152,6 +163,7 @@ def categorical_crossentropy_of_probabilities(y, p, *, axis):
     Reference: Bishop, 2006, "Pattern Recognition and Machine Learning", eq. 4.108.
     Equation: eq-losses-cce
     """
+    y, p = tensors(y, p)
     return -ops.sum(y * clipped_log(p), axis=axis)
 
 

@@ -6,7 +6,8 @@ The chapter `losses` of the book explains it. Tests: tests/test_losses.py.
 from keras import ops
 
 from dtlib._register import serializable
-from dtlib.losses._base import RuleLoss, paired
+from dtlib.losses._base import RuleLoss, mean, paired
+from dtlib.losses.crossentropy import times
 
 
 def signed(y):
@@ -41,7 +42,7 @@ def hinge(y_true, y_pred):
     Equation: eq-losses-hinge
     """
     y, s = paired(y_true, y_pred)
-    return ops.mean(ops.relu(1 - signed(y) * s), axis=-1)
+    return mean(ops.relu(1 - signed(y) * s), axis=-1)
 
 
 def squared_hinge(y_true, y_pred):
@@ -66,7 +67,7 @@ def squared_hinge(y_true, y_pred):
     Equation: eq-losses-squared-hinge
     """
     y, s = paired(y_true, y_pred)
-    return ops.mean(ops.square(ops.relu(1 - signed(y) * s)), axis=-1)
+    return mean(ops.square(ops.relu(1 - signed(y) * s)), axis=-1)
 
 
 def categorical_hinge(y_true, y_pred):
@@ -99,7 +100,7 @@ def categorical_hinge(y_true, y_pred):
     Equation: eq-losses-categorical-hinge
     """
     y, s = paired(y_true, y_pred)
-    true = ops.sum(y * s, axis=-1)
+    true = ops.sum(times(y, s), axis=-1)
     rival = ops.max(ops.where(y == 0, s, float("-inf")), axis=-1)
     return ops.relu(1 + rival - true)
 

@@ -6,7 +6,7 @@ The chapter `losses` of the book explains it. Tests: tests/test_losses.py.
 from keras import ops
 
 from dtlib._register import serializable
-from dtlib.losses._base import RuleLoss, paired
+from dtlib.losses._base import RuleLoss, mean, paired, widened
 
 # Poisson's log is taken of ŷ + ε, Keras' own guard, so that ŷ = 0 stays finite.
 EPSILON = 1e-7
@@ -41,7 +41,7 @@ def mean_squared_error(y_true, y_pred):
     Equation: eq-losses-mse
     """
     y, y_hat = paired(y_true, y_pred)
-    return ops.mean(ops.square(y - y_hat), axis=-1)
+    return mean(ops.square(y - y_hat), axis=-1)
 
 
 def mean_absolute_error(y_true, y_pred):
@@ -49,7 +49,8 @@ def mean_absolute_error(y_true, y_pred):
 
         ℓ = (1/d) Σᵢ |yᵢ − ŷᵢ|
 
-    Where y = ŷ the slope jumps from −1 to 1; the gradient returned there is 0.
+    Where y = ŷ the slope jumps from −1 to 1; the gradient returned there is 0
+    (JAX returns the left slope, −1).
 
     Args:
         y_true: y, shape (..., d).
@@ -73,7 +74,7 @@ def mean_absolute_error(y_true, y_pred):
     Equation: eq-losses-mae
     """
     y, y_hat = paired(y_true, y_pred)
-    return ops.mean(ops.abs(y - y_hat), axis=-1)
+    return mean(ops.abs(y - y_hat), axis=-1)
 
 
 def mean_squared_logarithmic_error(y_true, y_pred):
@@ -106,8 +107,8 @@ def mean_squared_logarithmic_error(y_true, y_pred):
     Equation: eq-losses-msle
     """
     y, y_hat = paired(y_true, y_pred)
-    logs = [ops.log1p(ops.maximum(values, 0)) for values in (y, y_hat)]
-    return ops.mean(ops.square(logs[0] - logs[1]), axis=-1)
+    logs = [ops.log1p(ops.relu(values)) for values in (y, y_hat)]
+    return mean(ops.square(logs[0] - logs[1]), axis=-1)
 
 
 def poisson(y_true, y_pred):
@@ -138,7 +139,8 @@ def poisson(y_true, y_pred):
     Equation: eq-losses-poisson
     """
     y, y_hat = paired(y_true, y_pred)
-    return ops.mean(y_hat - y * ops.log(y_hat + EPSILON), axis=-1)
+    log = ops.cast(ops.log(widened(y_hat) + EPSILON), y_hat.dtype)
+    return mean(y_hat - y * log, axis=-1)
 
 
 @serializable

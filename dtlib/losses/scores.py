@@ -7,7 +7,7 @@ from keras import metrics, ops
 
 from dtlib._check import integer_in, one_of
 from dtlib._register import serializable
-from dtlib.losses._base import aligned, paired, same_shape
+from dtlib.losses._base import aligned, mean, paired, same_shape, widened
 
 AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 
@@ -41,7 +41,10 @@ def root_mean_squared_error(y_true, y_pred):
     Equation: eq-losses-rmse
     """
     y, y_hat = paired(y_true, y_pred)
-    return ops.sqrt(ops.mean(ops.square(y - y_hat)))
+    square = mean(ops.square(widened(y) - widened(y_hat)))
+    exact = square == 0  # there the slope of the root is infinite; the gradient is 0
+    root = ops.sqrt(ops.where(exact, ops.ones_like(square), square))
+    return ops.cast(ops.where(exact, 0.0, root), y_hat.dtype)
 
 
 def r2_score(y_true, y_pred):
@@ -68,16 +71,17 @@ def r2_score(y_true, y_pred):
     Equation: eq-losses-r2
     """
     y, y_hat = paired(y_true, y_pred)
+    dtype, y, y_hat = y_hat.dtype, widened(y), widened(y_hat)
     residual = ops.sum(ops.square(y - y_hat), axis=0)
-    total = ops.sum(ops.square(y - ops.mean(y, axis=0)), axis=0)
-    return explained(residual, total)
+    total = ops.sum(ops.square(y - mean(y, axis=0)), axis=0)
+    return ops.cast(explained(residual, total), dtype)
 
 
 def explained(residual, total):
     """1 − residual/total. Where total is 0: 1 if the residual is 0 too, else 0."""
     constant = total <= 0
     share = 1 - residual / ops.where(constant, ops.ones_like(total), total)
-    return ops.where(constant, ops.cast(residual <= 0, total.dtype), share)
+    return ops.where(constant, ops.where(residual > 0, 0.0, 1 - residual), share)
 
 
 def r2_sums(y, y_hat, w):
@@ -88,7 +92,8 @@ def r2_sums(y, y_hat, w):
 
 def r2_of_sums(weights, first, second, residual):
     """R² of each output, and its Σw(y − ȳ)², from the sums of `r2_sums`."""
-    total = second - ops.divide_no_nan(ops.square(first), weights)
+    n = ops.where(weights == 0, ops.ones_like(weights), weights)
+    total = second - ops.square(first) / n
     total = ops.where(total <= ROUNDING * second, ops.zeros_like(total), total)
     return explained(residual, total), total
 
@@ -98,7 +103,7 @@ def aggregated(score, total, how):
     if how is None:
         return score
     if how == "uniform_average":
-        return ops.mean(score)
+        return mean(score)
     weight = total + ops.cast(ops.sum(total) <= 0, total.dtype)
     return ops.sum(weight * score) / ops.sum(weight)
 

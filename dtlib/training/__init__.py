@@ -19,9 +19,17 @@ import numpy as np
 
 from dtlib._check import integer_in, one_of
 from dtlib.training import _arrays, _epochs, _fallback, _keras, _shapes
+from dtlib.training._range_test import RangeTest, find_learning_rate
 from dtlib.training._restart import restart
 
-__all__ = ["batch_order", "evaluate", "fit", "restart"]
+__all__ = [
+    "RangeTest",
+    "batch_order",
+    "evaluate",
+    "find_learning_rate",
+    "fit",
+    "restart",
+]
 
 
 def batch_order(n, *, seed, epoch):
