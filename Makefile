@@ -12,7 +12,7 @@ SITE := _build/html/index.html
 INSTALL := $(PY) tools/requirements.py --install
 # The tests that need no compiled epoch, so that they run on every backend of Keras.
 FAMILIES := losses initializers activations normalization clipping optimizers* schedules \
-  regularizers constraints callbacks dropout augmentation
+  regularizers constraints callbacks dropout* augmentation
 TECHNIQUES := $(wildcard $(FAMILIES:%=tests/test_%.py)) tests/test_contracts.py \
   tests/test_layers.py tests/test_drop_in.py
 

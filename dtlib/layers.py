@@ -1,4 +1,4 @@
-"""Every layer of the families under one name, so that `keras.layers.X` has its namesake.
+"""Every layer of the families in one place: `keras.layers.X` has its namesake here.
 
 Names only: each class is explained by the chapter of its family. Tests:
 tests/test_layers.py.
@@ -12,7 +12,13 @@ What no chapter explains stays Keras': `keras.layers.Dense`, `keras.layers.Conv2
 
 from dtlib.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, RReLU, Softmax
 from dtlib.augmentation import MixUp, RandomErasing
-from dtlib.dropout import AlphaDropout, Dropout, MCAlphaDropout, MCDropout
+from dtlib.dropout import (
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    MCAlphaDropout,
+    MCDropout,
+)
 from dtlib.normalization import BatchNormalization, LayerNormalization
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "AlphaDropout",
     "BatchNormalization",
     "Dropout",
+    "GaussianDropout",
     "LayerNormalization",
     "LeakyReLU",
     "MCAlphaDropout",

@@ -26,7 +26,7 @@ def gradient(f, *xs, dtype="float64"):
 
 
 def slope(f, x, h=1e-5):
-    """df/dx of an elementwise f by central differences, exact to O(h²); x in float64."""
+    """df/dx of an elementwise f by central differences, in float64, exact to O(h²)."""
     x = np.asarray(x, "float64")
     up, down = (
         array(f(keras.ops.convert_to_tensor(x + d, dtype="float64"))) for d in (h, -h)

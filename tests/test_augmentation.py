@@ -18,6 +18,7 @@ CASES = {
     MixUp: (
         dict(alpha=0.4, data_format="channels_first", seed=5),
         dict(alpha=0, data_format="channels", seed=0.5),
+        "images",
     ),
     RandomErasing: (
         dict(
@@ -36,6 +37,7 @@ CASES = {
             seed=True,
             data_format=3,
         ),
+        "images",
     ),
 }
 every_class = pytest.mark.parametrize("cls", CASES, ids=lambda cls: cls.__name__)

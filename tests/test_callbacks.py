@@ -66,7 +66,7 @@ def by_keras(model, x, y, **more):
 
 
 def by_hand(model, x, y, *, epochs, callbacks):
-    """What `model.fit` does around its batches; an epoch adds the rate to the weight."""
+    """What `model.fit` does round its batches; an epoch adds the rate to the weight."""
     run = keras.callbacks.CallbackList(
         callbacks, add_history=True, model=model, epochs=epochs
     )

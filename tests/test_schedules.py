@@ -9,7 +9,7 @@ import pytest
 from dtlib import schedules, training
 from dtlib.optimizers.adam import Adam
 from tests import oracles_schedules as oracles
-from tests.engines import array, compiled
+from tests.engines import BACKEND, array, compiled
 
 # Keras reads a tensor by NumPy's older protocol, of which NumPy 2 warns.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ impl:DeprecationWarning")
@@ -139,6 +139,8 @@ every_setting = pytest.mark.parametrize(
     ids=[f"{c.__name__}{i}" for i, (c, _) in enumerate(SETTINGS)],
 )
 STEPS = np.arange(61)
+# float64; but on JAX, Keras' cosine and logarithm are those of float32.
+FINE = 1e-12 if BACKEND != "jax" else 1e-5
 
 
 def tensor(t, dtype="int32"):
@@ -161,7 +163,7 @@ def test_each_rule_is_its_definition_to_the_last_digits(cls, given):
     schedule = cls(**given)
     steps = np.concatenate([STEPS, [0.25, 6.75, 1000.5]])
     ours = array(schedule(tensor(steps, "float64")))
-    np.testing.assert_allclose(ours, defined(schedule, steps), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(ours, defined(schedule, steps), rtol=FINE, atol=1e-15)
     by_rule = dict(schedule.arguments())
     by_rule.pop("name")
     np.testing.assert_array_equal(array(cls.rule(steps, **by_rule)), ours)  # NumPy in
@@ -205,7 +207,7 @@ def test_compiled_it_gives_the_same_rates_from_one_trace(cls, xla):
     for steps in (STEPS, STEPS + 1):
         rates, expected = array(f(tensor(steps))), defined(schedule, steps)
         np.testing.assert_allclose(rates, expected, rtol=4e-6, atol=1e-7)
-    assert len(traces) == 1 or compiled(len) is len  # PyTorch runs eagerly
+    assert len(traces) == 1 or BACKEND == "torch"  # which runs eagerly
 
 
 @every_class
@@ -289,10 +291,13 @@ def test_steps_past_2_to_the_24_are_not_skipped():
     edge = 2**24 + 1
     pieces = schedules.PiecewiseConstantDecay([edge], [1.0, 0.5])
     assert array(pieces(tensor([edge - 1, edge, edge + 1]))).tolist() == [1, 1, 0.5]
+    even = schedules.PiecewiseConstantDecay([edge - 1], [1.0, 0.5])
+    assert array(even(tensor([edge - 1, edge]))).tolist() == [1, 0.5]
     stairs = schedules.ExponentialDecay(1.0, edge, 0.5, staircase=True)
     assert array(stairs(tensor([edge - 1, edge]))).tolist() == [1.0, 0.5]
     theirs = KERAS.ExponentialDecay(1.0, edge, 0.5, staircase=True)
-    assert float(theirs(tensor(edge - 1))) == 0.5  # one step early
+    # One step early, unless its rates are in float64, as on JAX with x64.
+    assert float(theirs(tensor(edge - 1))) == (1.0 if BACKEND == "jax" else 0.5)
     warm = schedules.Warmup(pieces, warmup_steps=3)
     assert array(warm(tensor([edge + 3, edge + 4]))).tolist() == [1.0, 0.5]
     teeth = schedules.PolynomialDecay(1.0, edge, 0.0, cycle=True)
@@ -385,13 +390,13 @@ def test_momentum_is_lowest_where_the_rate_is_highest(annealing):
         oracles.one_cycle_momentum(i, max_momentum=0.95, min_momentum=0.85, **form)
         for i in t
     ]
-    np.testing.assert_allclose(beta, expected, rtol=1e-13)
+    np.testing.assert_allclose(beta, expected, rtol=FINE)
     eta = array(
         schedules.one_cycle(
             t, max_learning_rate=1.0, div_factor=10, final_div_factor=1, **form
         )
     )
-    np.testing.assert_allclose((0.95 - beta) / 0.1, (eta - 0.1) / 0.9, atol=1e-12)
+    np.testing.assert_allclose((0.95 - beta) / 0.1, (eta - 0.1) / 0.9, atol=FINE)
 
 
 # Relations ----------------------------------------------------------------------------
@@ -591,11 +596,13 @@ def test_exponential_decay_is_continuous_unless_it_is_told_to_stand_still():
     smooth = KERAS.ExponentialDecay(0.3, 10, 0.5)
     stairs = KERAS.ExponentialDecay(0.3, 10, 0.5, staircase=True)
     for t in range(0, 45, 3):
-        assert float(stairs(tensor(t))) == float(smooth(tensor(10 * (t // 10))))
+        before = float(smooth(tensor(10 * (t // 10))))
+        assert float(stairs(tensor(t))) == pytest.approx(before, rel=1e-6)
     # Half a step further the two differ by √½.
     assert float(smooth(tensor(5)) / stairs(tensor(5))) == pytest.approx(0.5**0.5)
     ours = schedules.ExponentialDecay(0.3, 10, 0.5, staircase=True)
-    assert schedules.record(ours, 30).tolist() == schedules.record(stairs, 30).tolist()
+    records = [schedules.record(schedule, 30) for schedule in (ours, stairs)]
+    np.testing.assert_allclose(*records, rtol=1e-6)
 
 
 @pytest.mark.convention("End of a decay")

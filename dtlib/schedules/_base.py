@@ -4,6 +4,7 @@ The chapter `schedules` of the book explains it. Tests: tests/test_schedules.py.
 """
 
 import inspect
+import math
 from numbers import Integral
 
 import keras
@@ -52,7 +53,7 @@ def elapsed(step, period):
         n = step // int(period)
         return real(n), real(step - n * int(period)) / period
     x = real(step) / period
-    n = ops.floor(x)
+    n = x // 1  # `ops.floor` would narrow float64, but for TensorFlow
     return n, x - n
 
 
@@ -61,7 +62,7 @@ def since(step, start):
     step = ops.convert_to_tensor(step)
     if is_whole(step, start):
         return ops.maximum(step - int(start), 0)
-    return ops.maximum(real(step) - start, 0)
+    return ops.clip(real(step) - start, 0, math.inf)
 
 
 def after(step, boundary):

@@ -149,7 +149,7 @@ def _run(step, first, growth):
     def start(i):
         return (growth**i - 1) / (growth - 1)
 
-    i = ops.floor(ops.log1p(x * (growth - 1)) / math.log(growth))
+    i = ops.log1p(x * (growth - 1)) / math.log(growth) // 1
     i = i + ops.cast(nudged >= start(i + 1), x.dtype)
     i = i - ops.cast(nudged < start(i), x.dtype)
     return i, ops.clip((x - start(i)) / growth**i, 0, 1)

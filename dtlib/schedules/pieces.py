@@ -34,7 +34,7 @@ def piecewise_constant_decay(step, *, boundaries, values):
     """
     eta = ops.full_like(real(step), values[0])
     for boundary, value in zip(boundaries, values[1:], strict=True):
-        eta = ops.where(after(step, boundary), value, eta)
+        eta = ops.where(after(step, boundary), ops.full_like(eta, value), eta)
     return rate(eta, step)
 
 
