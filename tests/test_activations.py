@@ -668,9 +668,10 @@ TWINS = [
     ("Activation", dict(activation=None)),
     ("Activation", dict(activation="hard_silu")),
 ]
+TWIN_NAMES = [f"{name}-{n}" for n, (name, _) in enumerate(TWINS)]
 
 
-@pytest.mark.parametrize("name, given", TWINS, ids=str)
+@pytest.mark.parametrize("name, given", TWINS, ids=TWIN_NAMES)
 def test_a_layer_is_its_keras_twin(name, given):
     x = np.random.default_rng(3).normal(size=(2, 4, 3)).astype("float32") * 2
     mine, twin = (getattr(home, name)(**given) for home in (activations, keras.layers))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import dtlib
+from dtlib import augmentation
 from tests import contracts
 from tests.contracts import Case, data, prepared
 from tests.engines import BACKEND, array, compiled
@@ -175,6 +176,8 @@ def test_a_saved_model_comes_back_with_each_object_in_it(family, tmp_path):
 def test_it_computes_the_same_eagerly_and_compiled_and_traces_once(case, xla):
     if BACKEND != "tensorflow" and (xla or case.kind not in STATELESS):
         pytest.skip(f"{BACKEND} compiles pure functions, and has no switch for XLA")
+    if xla and case.cls is augmentation.MixUp:
+        pytest.skip("TensorFlow's XLA draws no Gamma, of which a Beta draw is made")
     traces = []
     y, p = map(keras.ops.convert_to_tensor, data(case.data))
     new = case.make if case.draws else case.default  # made: seeded

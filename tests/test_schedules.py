@@ -330,6 +330,7 @@ def test_a_restart_is_never_missed(first, growth, xla):
         assert (array(f(tensor(inside - 1))) < 0.1).all()
 
 
+@pytest.mark.convention("Restart at a whole step")
 def test_keras_misses_the_restart_at_81910():
     theirs = KERAS.CosineDecayRestarts(1.0, 10, t_mul=2.0)
     ours = schedules.CosineDecayRestarts(1.0, 10, t_mul=2.0)

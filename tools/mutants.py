@@ -63,11 +63,12 @@ def rules(stem, root=ROOT):
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 defined[node.name] = path, node
-            elif isinstance(node, ast.Assign) and _is_all(node):
+            elif isinstance(node, ast.Assign) and "__all__" in ast.dump(node):
                 names = (n for n in ast.walk(node) if isinstance(n, ast.Constant))
                 public += [n.value for n in names if n.value not in public]
     taken, found = set(public), {}
-    for rule in filter(defined.get, public):
+    public = sorted(filter(defined.get, public), key=lambda name: name[0].isupper())
+    for rule in public:  # functions first
         reached = [rule]
         for name in reached:  # grows while it is walked
             for node in ast.walk(defined[name][1]):
@@ -99,15 +100,8 @@ def mutants(rule, places):
 
 def spread(found, limit):
     """`limit` of them, evenly from first to last."""
-    if len(found) <= limit:
-        return found
-    return [
-        found[round(i * (len(found) - 1) / max(1, limit - 1))] for i in range(limit)
-    ]
-
-
-def _is_all(node):
-    return ast.unparse(node.targets[0]) == "__all__"
+    step = (len(found) - 1) / max(1, limit - 1)
+    return [found[round(i * step)] for i in range(limit)] if step > 1 else found
 
 
 def _definition(tree, name):
@@ -117,13 +111,9 @@ def _definition(tree, name):
 def _mutable(definition):
     """Its expressions in order, without docstrings, defaults, errors and configs."""
     for node in definition.body:
-        if isinstance(node, ast.FunctionDef) and node.name in (
-            "__init__",
-            "get_config",
-        ):
-            continue
         if isinstance(node, ast.FunctionDef):
-            yield from _mutable(node)
+            if node.name not in ("__init__", "get_config"):
+                yield from _mutable(node)
         elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
             yield from _expressions(node)
 
@@ -182,13 +172,15 @@ def _replace(tree, old, new):
 
 
 def repository(root, folder):
-    """A copy of the package and its tests; the rest is linked."""
+    """A copy of the package, its tests and the settings; other folders are linked."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in Path(root).iterdir():
         if path.name in ("dtlib", "tests"):
             skip = shutil.ignore_patterns("__pycache__")
             shutil.copytree(path, folder / path.name, ignore=skip)
+        elif path.is_file():  # pytest follows a link to where its settings lie
+            shutil.copy(path, folder)
         elif not path.name.startswith((".", "_")):
             (folder / path.name).symlink_to(path)
     return folder
@@ -210,9 +202,10 @@ def start(folder, tests, log, root=ROOT):
         os.environ["PYTHONPATH"] = str(folder)
         code = sys.modules["pytest"].main(["-x", "-q", *tests])
         sys.stdout.flush()
-        os._exit(int(code))
+        at = Path(importlib.import_module("dtlib").__file__)
+        os._exit(int(code) if folder in at.parents else 71)
     finally:
-        os._exit(70)  # no test was run
+        os._exit(70)  # no test was run, or (71) not on the copy
 
 
 def run(jobs, tests, root, processes, seconds):
@@ -241,6 +234,7 @@ def run(jobs, tests, root, processes, seconds):
                         log = folder.with_suffix(".txt").read_text("utf-8", "replace")
                         raise SystemExit(f"The tests did not run ({code}).\n{log}")
                     results.append((mutant, late or code != 0))
+                    print(".S"[code == 0], end="", file=sys.stderr, flush=True)
             time.sleep(0.05)
     return results
 

@@ -5,8 +5,6 @@ The chapter `dropout` of the book explains it. Tests: tests/test_dropout.py.
 
 from keras import ops, random
 
-from dtlib._check import integer_in
-
 
 def keep_mask(shape, *, rate, seed):
     """Toss a coin for each unit: True keeps it, with probability 1 − rate.
@@ -55,14 +53,13 @@ def check_noise_shape(noise_shape):
     """Return `noise_shape` as a tuple of ints ≥ 1 and None, or as None."""
     if noise_shape is None:
         return None
-    if not isinstance(noise_shape, (list, tuple)):
+    sizes = noise_shape if isinstance(noise_shape, (list, tuple)) else [0]
+    whole = (isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in sizes)
+    if not all(n is None or fits for n, fits in zip(sizes, whole, strict=True)):
         raise ValueError(
-            "`noise_shape` must be a list of integers and None, or None. Received: "
-            f"noise_shape={noise_shape!r}."
+            "`noise_shape` must be a list of integers in [1, inf) and None, or None. "
+            f"Received: noise_shape={noise_shape!r}."
         )
-    for size in noise_shape:
-        if size is not None:
-            integer_in("noise_shape", size, "[1, inf)")
     return tuple(noise_shape)
 
 
