@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from dtlib.claims._optimizers_runs import ACCURACY, LOSS, Runs, crossing
 from scipy import stats
 
 from dtlib import claims, optimizers, training
@@ -12,7 +13,6 @@ from dtlib.claims import _optimizers_nets as nets
 from dtlib.claims import _optimizers_speed as c_speed
 from dtlib.claims import arms
 from dtlib.claims import optimizers as c_optimizers
-from dtlib.claims._optimizers_runs import ACCURACY, LOSS, Runs, crossing
 
 SEED, RATE = 3, 0.01
 

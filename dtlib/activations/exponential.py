@@ -40,7 +40,6 @@ def elu(x, alpha=1.0):
 
     Reference: Clevert et al., 2016, https://arxiv.org/abs/1511.07289
 
-    Equation: eq-activations-elu
     """
     low, high = halves(floating(x))
     return high + alpha * ops.expm1(low)
@@ -74,7 +73,6 @@ def selu(x):
 
     Reference: Klambauer et al., 2017, https://arxiv.org/abs/1706.02515
 
-    Equation: eq-activations-selu
     """
     return SELU_SCALE * elu(x, SELU_ALPHA)
 
@@ -103,7 +101,6 @@ def softplus(x):
     Reference: Dugas et al., 2001, "Incorporating second-order functional knowledge for
     better option pricing".
 
-    Equation: eq-activations-softplus
     """
     low, high = halves(floating(x))
     return high + ops.log1p(ops.exp(low - high))

@@ -43,7 +43,6 @@ def gelu(x, approximate=False):
 
     Reference: Hendrycks and Gimpel, 2016, https://arxiv.org/abs/1606.08415
 
-    Equation: eq-activations-gelu
     """
     x = _bounded(floating(x))
     u = ops.clip(x, -10, 10)  # beyond, Φ is 0 or 1 in any dtype; u³ fits in float16
@@ -75,7 +74,6 @@ def silu(x):
     References: Elfwing et al., 2018, https://arxiv.org/abs/1702.03118; Ramachandran et
     al., 2017, https://arxiv.org/abs/1710.05941
 
-    Equation: eq-activations-silu
     """
     x = _bounded(floating(x))
     return x * sigmoid(x)
@@ -107,7 +105,6 @@ def mish(x):
 
     Reference: Misra, 2020, https://arxiv.org/abs/1908.08681
 
-    Equation: eq-activations-mish
     """
     x = _bounded(floating(x))
     return x * tanh(softplus(x))

@@ -42,7 +42,6 @@ def prelu(x, alpha):
 
     Reference: He et al., 2015, https://arxiv.org/abs/1502.01852
 
-    Equation: eq-activations-prelu
     """
     x = floating(x)
     alpha = ops.convert_to_tensor(alpha, dtype=x.dtype)
@@ -92,7 +91,6 @@ def rrelu(x, *, lower, upper, training, seed):
 
     Reference: Xu et al., 2015, https://arxiv.org/abs/1505.00853
 
-    Equation: eq-activations-rrelu
     """
     x = floating(x)
     if not training:

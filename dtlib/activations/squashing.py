@@ -58,7 +58,6 @@ def sigmoid(x):
 
     Reference: LeCun et al., 1998, "Efficient BackProp", section 4.4.
 
-    Equation: eq-activations-sigmoid
     """
     x = floating(x)
     low, high = halves(x)
@@ -92,7 +91,6 @@ def tanh(x):
 
     Reference: LeCun et al., 1998, "Efficient BackProp", section 4.4.
 
-    Equation: eq-activations-tanh
     """
     x = floating(x)
     low, high = halves(x)

@@ -36,7 +36,6 @@ def nadam_momentum(t, *, beta_1, momentum_decay):
 
     Reference: Dozat, 2015, http://cs229.stanford.edu/proj2015/054_report.pdf
 
-    Equation: eq-optimizers-nadam-momentum
     """
     return beta_1 * (1 - 0.5 * ops.exp(math.log(0.96) * momentum_decay * t))
 
@@ -86,7 +85,6 @@ def nadam_update(
 
     Reference: Dozat, 2015, http://cs229.stanford.edu/proj2015/054_report.pdf
 
-    Equation: eq-optimizers-nadam
     """
     mu = nadam_momentum(t, beta_1=beta_1, momentum_decay=momentum_decay)
     mu_next = nadam_momentum(t + 1, beta_1=beta_1, momentum_decay=momentum_decay)
