@@ -107,6 +107,7 @@ def test_no_registered_object_of_any_module_escapes_the_tables():
     assert registered == {case.cls for case in CASES} | set(saved_by_name)
 
 
+@pytest.mark.tensorflow  # elsewhere `synchronized` has one value only
 @every_object
 def test_the_row_names_every_argument_and_none_at_its_default(case):
     parameters = inspect.signature(case.cls).parameters

@@ -176,7 +176,7 @@ def repository(root, folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in Path(root).iterdir():
-        if path.name in ("dtlib", "tests"):
+        if path.name in ("dtlib", "tests", "tools"):  # tools looks for itself
             skip = shutil.ignore_patterns("__pycache__")
             shutil.copytree(path, folder / path.name, ignore=skip)
         elif path.is_file():  # pytest follows a link to where its settings lie

@@ -4,6 +4,7 @@ The chapter `losses` of the book explains it. Tests: tests/test_losses.py.
 """
 
 from keras import ops
+from keras.src.backend.common.masking import set_keras_mask  # no public name sets one
 
 from dtlib._check import integer_in, number_in, one_of
 from dtlib._register import serializable
@@ -272,5 +273,5 @@ class SparseCategoricalCrossentropy(RuleLoss):
         if self.ignore_class is not None:
             kept = y_true != ops.cast(self.ignore_class, y_true.dtype)
             # The base class divides by what the mask keeps.
-            values._keras_mask = ops.reshape(kept, ops.shape(values))
+            set_keras_mask(values, ops.reshape(kept, ops.shape(values)))
         return values
