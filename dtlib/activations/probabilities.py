@@ -41,7 +41,6 @@ def softmax(x, axis=-1):
 
     Reference: Bridle, 1990, "Probabilistic interpretation of feedforward classification
     network outputs".
-
     """
     x = _with_axes(x, axis)
     if isinstance(axis, int) and x.shape[axis] == 1:

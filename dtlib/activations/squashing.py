@@ -57,7 +57,6 @@ def sigmoid(x):
     '9.5e-07'
 
     Reference: LeCun et al., 1998, "Efficient BackProp", section 4.4.
-
     """
     x = floating(x)
     low, high = halves(x)
@@ -90,7 +89,6 @@ def tanh(x):
      [0.762 0.964]]
 
     Reference: LeCun et al., 1998, "Efficient BackProp", section 4.4.
-
     """
     x = floating(x)
     low, high = halves(x)

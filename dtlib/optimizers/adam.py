@@ -43,7 +43,6 @@ def adam_update(g, m, v, t, *, learning_rate, beta_1, beta_2, epsilon):
     [ 0.1 -0.1]
 
     Reference: Kingma and Ba, 2015, Algorithm 1, https://arxiv.org/abs/1412.6980
-
     """
     m = beta_1 * m + (1 - beta_1) * g
     v = beta_2 * v + (1 - beta_2) * ops.square(g)
@@ -87,7 +86,6 @@ def amsgrad_update(g, m, v, v_max, t, *, learning_rate, beta_1, beta_2, epsilon)
 
     Reference: Reddi, Kale and Kumar, 2018, Algorithm 2,
     https://openreview.net/forum?id=ryQu7f-RZ
-
     """
     m = beta_1 * m + (1 - beta_1) * g
     v = beta_2 * v + (1 - beta_2) * ops.square(g)

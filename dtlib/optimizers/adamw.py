@@ -41,7 +41,6 @@ def adamw_update(
 
     Reference: Loshchilov and Hutter, 2019, Algorithm 2,
     https://arxiv.org/abs/1711.05101
-
     """
     delta, m, v = adam_update(
         g,

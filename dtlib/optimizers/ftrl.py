@@ -64,7 +64,6 @@ def ftrl_update(
 
     Reference: McMahan et al., 2013, "Ad click prediction: a view from the trenches",
     Algorithm 1, https://research.google.com/pubs/archive/41159.pdf
-
     """
     n_new = n + ops.square(g)
     root, root_new = (ops.power(s, -learning_rate_power) for s in (n, n_new))
