@@ -609,6 +609,7 @@ def test_rrelu_repeats_with_its_seed_and_draws_anew_at_each_call():
     y = array(activations.RReLU()(x))
     np.testing.assert_allclose(y, -11 / 48, rtol=1e-6)
     assert activations.RReLU(0.2, 0.2)(x, training=True) is not None
+    assert activations.RReLU(11 / 48, 11 / 48).upper == 11 / 48  # to the last digit
     with pytest.raises(ValueError, match=r"`upper` must be .*\[0\.5, inf\)"):
         activations.RReLU(0.5, 0.4)
 

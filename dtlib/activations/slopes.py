@@ -190,7 +190,7 @@ class RReLU(ActivationLayer):
     def __init__(self, lower=1 / 8, upper=1 / 3, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.lower = number_in("lower", lower, "[0, inf)")
-        self.upper = number_in("upper", upper, f"[{self.lower:g}, inf)")
+        self.upper = number_in("upper", upper, f"[{self.lower!r}, inf)")
         self.seed = seed if seed is None else integer_in("seed", seed, "(-inf, inf)")
         self.seed_generator = random.SeedGenerator(self.seed)
 
