@@ -63,7 +63,7 @@ backends: $(VENV)/.oracles  ## run the tests of the techniques on Keras' other b
 	done
 
 mutants: $(VENV)/.test  ## break each rule on purpose, count what the tests notice; NB=<stem>
-	@$(PY) tools/mutants.py --json bench/mutants.json $(NB)
+	@$(PY) tools/mutants.py --limit 3 -n $(JOBS) --json bench/mutants.json $(NB)
 
 run: $(VENV)/.test  ## execute notebooks and store their outputs; NB=book/01_losses.ipynb for one
 	@$(PY) tools/run_notebooks.py -n $(JOBS) $(NB)
