@@ -50,6 +50,11 @@ def integer_in(name, value, interval):
     )
 
 
+def checked_seed(seed, interval="(-inf, inf)"):
+    """Return `seed`, an integer in `interval` or None, or raise `ValueError`."""
+    return seed if seed is None else integer_in("seed", seed, interval)
+
+
 def one_of(name, value, allowed):
     """Return `value`, or raise `ValueError` listing what is allowed, in order.
 

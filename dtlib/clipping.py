@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from dtlib._check import number_in
+from dtlib._wide import directions, wide_type
 
 __all__ = [
     "clip_by_global_norm",
@@ -83,7 +84,7 @@ def clip_by_norm(g, clip_norm, axes=None):
     c = _bound("clip_norm", clip_norm)
     g = _tensor(g)
     axes = _checked_axes(axes, len(g.shape))
-    (direction,), norm = _directions([g], axes)
+    (direction,), norm = directions([g], axes)
     return _clipped(g, direction, norm, c)
 
 
@@ -111,7 +112,7 @@ def global_norm(gradients):
     Reference: Pascanu, Mikolov and Bengio, 2013, https://arxiv.org/abs/1211.5063
     """
     tensors = [_tensor(g) for g in _checked_list(gradients) if g is not None]
-    return _directions(tensors)[1]
+    return directions(tensors)[1]
 
 
 def clip_by_global_norm(gradients, clip_norm):
@@ -150,11 +151,10 @@ def clip_by_global_norm(gradients, clip_norm):
     """
     c = _bound("clip_norm", clip_norm)
     tensors = [g if g is None else _tensor(g) for g in _checked_list(gradients)]
-    directions, norm = _directions([g for g in tensors if g is not None])
-    directions = iter(directions)
-    return [
-        g if g is None else _clipped(g, next(directions), norm, c) for g in tensors
-    ], norm
+    unit, norm = directions([g for g in tensors if g is not None])
+    unit = iter(unit)
+    clipped = [g if g is None else _clipped(g, next(unit), norm, c) for g in tensors]
+    return clipped, norm
 
 
 def direction_change(before, after):
@@ -195,9 +195,9 @@ def direction_change(before, after):
             f"places. Received: shapes {shapes[0]} and {shapes[1]}."
         )
     present = [(a, b) for a, b in zip(before, after, strict=True) if a is not None]
-    wide = _wide_type([g for pair in present for g in pair])
-    u, u_norm = _directions([ops.cast(a, wide) for a, _ in present])
-    v, v_norm = _directions([ops.cast(b, wide) for _, b in present])
+    kind = wide_type(*[g for pair in present for g in pair])
+    u, u_norm = directions([ops.cast(a, kind) for a, _ in present])
+    v, v_norm = directions([ops.cast(b, kind) for _, b in present])
     apart = sum((ops.sum(ops.square(a - b)) for a, b in zip(u, v, strict=True)), 0.0)
     along = sum((ops.sum(ops.square(a + b)) for a, b in zip(u, v, strict=True)), 0.0)
     angle = 2 * ops.arctan2(ops.sqrt(apart), ops.sqrt(along)) * (180 / math.pi)
@@ -205,39 +205,8 @@ def direction_change(before, after):
     return ops.where(known, angle, ops.full_like(angle, math.nan))
 
 
-def _directions(tensors, axes=None):
-    """The tensors over the norm of all of them, and that norm.
-
-        s = max|g|      r = √Σ(g/s)²      direction = (g/s) / r      norm = s·r
-
-    The largest term of the sum is 1, so that no square overflows or vanishes.
-    """
-    if not tensors:
-        return [], ops.zeros(())
-    wide = _wide_type(tensors)
-    tensors = [ops.cast(g, wide) for g in tensors]
-    over = dict(axis=axes, keepdims=axes is not None)
-    largest = [ops.max(ops.abs(g), initial=0, **over) for g in tensors]
-    s = ops.max(ops.stack(largest), axis=0)
-    # Compilers divide by multiplying with 1/s, which must not vanish.
-    top = 1e307 if wide == "float64" else 1e37
-    s = ops.where(s < top, s, top * ops.ones_like(s))
-    tensors = [g / ops.where(s > 0, s, ops.ones_like(s)) for g in tensors]
-    total = sum(ops.sum(ops.square(g), **over) for g in tensors)
-    # Below 1 for zero gradients only.
-    r = ops.sqrt(ops.where(total < 1, ops.ones_like(total), total))
-    norm = s * r
-    r = ops.where(ops.isfinite(norm), r, ops.full_like(r, math.nan))
-    return [g / r for g in tensors], norm
-
-
 def _clipped(g, direction, norm, c):
     return ops.where(norm <= c, g, ops.cast(direction * c, g.dtype))
-
-
-def _wide_type(tensors):
-    types = {keras.backend.standardize_dtype(g.dtype) for g in tensors}
-    return "float64" if "float64" in types else "float32"
 
 
 def _bound(name, value):

@@ -21,7 +21,7 @@ ROWS = [
     | {"optimizers", "schedules", "regularizers", "constraints", "callbacks"}
     | {"dropout", "augmentation"},
     {"_style"},
-    {"_check", "_register"},
+    {"_check", "_register", "_wide"},
 ]
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}
 FILES = sorted(PACKAGE.rglob("*.py"))

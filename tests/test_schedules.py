@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dtlib import schedules, training
+from dtlib._register import arguments
 from dtlib.optimizers.adam import Adam
 from tests import oracles_schedules as oracles
 from tests.engines import BACKEND, array, compiled
@@ -147,12 +148,16 @@ def tensor(t, dtype="int32"):
     return keras.ops.convert_to_tensor(np.asarray(t), dtype)
 
 
+def settings_of(schedule):
+    """The rule's arguments, a schedule inside a schedule as it is."""
+    return arguments(schedule, but=["name"])
+
+
 def defined(schedule, steps):
     """What the schedule's rule is by definition, at each step."""
-    arguments = schedule.arguments()
-    arguments.pop("name")
+    settings = settings_of(schedule)
     rule = getattr(oracles, type(schedule).rule.__name__)
-    return np.array([rule(t, **arguments) for t in np.asarray(steps).tolist()])
+    return np.array([rule(t, **settings) for t in np.asarray(steps).tolist()])
 
 
 # Values -------------------------------------------------------------------------------
@@ -164,9 +169,8 @@ def test_each_rule_is_its_definition_to_the_last_digits(cls, given):
     steps = np.concatenate([STEPS, [0.25, 6.75, 1000.5]])
     ours = array(schedule(tensor(steps, "float64")))
     np.testing.assert_allclose(ours, defined(schedule, steps), rtol=FINE, atol=1e-15)
-    by_rule = dict(schedule.arguments())
-    by_rule.pop("name")
-    np.testing.assert_array_equal(array(cls.rule(steps, **by_rule)), ours)  # NumPy in
+    by_rule = array(cls.rule(steps, **settings_of(schedule)))  # NumPy in
+    np.testing.assert_array_equal(by_rule, ours)
 
 
 @every_setting
@@ -524,7 +528,7 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_it_drives_every_optimizer_as_its_twin_does(make):
-    arguments = dict(decay_steps=2, decay_rate=0.5, initial_learning_rate=0.1)
+    setting = dict(decay_steps=2, decay_rate=0.5, initial_learning_rate=0.1)
 
     def walk(schedule):
         w = keras.Variable(np.full((2, 2), 1.0, "float32"))
@@ -538,8 +542,8 @@ def test_it_drives_every_optimizer_as_its_twin_does(make):
     ours, theirs, constant = map(
         walk,
         (
-            schedules.ExponentialDecay(**arguments),
-            KERAS.ExponentialDecay(**arguments),
+            schedules.ExponentialDecay(**setting),
+            KERAS.ExponentialDecay(**setting),
             KERAS.ExponentialDecay(0.025, 10**9, 1.0),
         ),
     )

@@ -3,10 +3,10 @@
 The chapter `activations` of the book explains it. Tests: tests/test_activations.py.
 """
 
-import inspect
-
 import keras
 from keras import backend, ops
+
+from dtlib._register import arguments
 
 
 def floating(x):
@@ -46,5 +46,4 @@ class ActivationLayer(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        names = [n for n in inspect.signature(type(self)).parameters if n != "kwargs"]
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        return {**super().get_config(), **arguments(self)}

@@ -6,7 +6,7 @@ The chapter `activations` of the book explains it. Tests: tests/test_activations
 import keras
 from keras import ops, random
 
-from dtlib._check import integer_in, number_in
+from dtlib._check import checked_seed, integer_in, number_in
 from dtlib._register import serializable
 from dtlib.activations._base import ActivationLayer, floating, halves
 
@@ -191,7 +191,7 @@ class RReLU(ActivationLayer):
         super().__init__(**kwargs)
         self.lower = number_in("lower", lower, "[0, inf)")
         self.upper = number_in("upper", upper, f"[{self.lower!r}, inf)")
-        self.seed = seed if seed is None else integer_in("seed", seed, "(-inf, inf)")
+        self.seed = checked_seed(seed)
         self.seed_generator = random.SeedGenerator(self.seed)
 
     def call(self, inputs, training=False):

@@ -3,12 +3,11 @@
 The chapter `augmentation` of the book explains it. Tests: tests/test_augmentation.py.
 """
 
-import inspect
-
 import keras
 from keras import layers, ops, random
 
-from dtlib._check import integer_in, one_of
+from dtlib._check import checked_seed, one_of
+from dtlib._register import arguments
 
 _REFUSED = ("bounding_boxes", "segmentation_masks")
 
@@ -25,7 +24,7 @@ class Augmentation(layers.Layer):
             data_format = keras.config.image_data_format()
         allowed = ("channels_last", "channels_first")
         self.data_format = one_of("data_format", data_format, allowed)
-        self.seed = seed if seed is None else integer_in("seed", seed, "(-inf, inf)")
+        self.seed = checked_seed(seed)
         self.seed_generator = random.SeedGenerator(self.seed)
 
     def augment(self, batch):
@@ -55,9 +54,7 @@ class Augmentation(layers.Layer):
         return input_shape
 
     def get_config(self):
-        names = list(inspect.signature(type(self)).parameters)
-        names.remove("kwargs")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        return {**super().get_config(), **arguments(self)}
 
 
 def _check_keys(batch):

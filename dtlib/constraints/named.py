@@ -3,12 +3,10 @@
 The chapter `regularizers` of the book explains it. Tests: tests/test_constraints.py.
 """
 
-import inspect
-
 import keras
 
 from dtlib._check import number_in
-from dtlib._register import serializable
+from dtlib._register import arguments, serializable
 from dtlib.constraints.rules import (
     checked_axis,
     max_norm,
@@ -22,8 +20,7 @@ class _Constraint(keras.constraints.Constraint):
     """Lists every constructor argument, in order, as its config."""
 
     def get_config(self):
-        names = inspect.signature(type(self)).parameters
-        return {name: getattr(self, name) for name in names}
+        return arguments(self)
 
 
 @serializable

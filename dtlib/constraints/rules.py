@@ -6,8 +6,9 @@ The chapter `regularizers` of the book explains it. Tests: tests/test_constraint
 import math
 from numbers import Integral
 
-import keras
 from keras import ops
+
+from dtlib._wide import directions
 
 
 def non_negative(w):
@@ -50,7 +51,7 @@ def weight_norms(w, *, axis):
     """
     w = ops.convert_to_tensor(w)
     axes = _axes_of(w, axis)
-    _, n = _direction_and_norm(w, axes)
+    _, n = directions([w], axes)
     return ops.squeeze(n, axis=axes)
 
 
@@ -74,7 +75,7 @@ def unit_norm(w, *, axis):
     Reference: Salimans and Kingma, 2016, https://arxiv.org/abs/1602.07868
     """
     w = ops.convert_to_tensor(w)
-    u, _ = _direction_and_norm(w, _axes_of(w, axis))
+    (u,), _ = directions([w], _axes_of(w, axis))
     return ops.cast(u, w.dtype)
 
 
@@ -162,25 +163,6 @@ def binding_share(w, *, max_value, axis, tolerance):
     return ops.sum(ops.where(ops.isnan(n), n, held)) / max(math.prod(n.shape), 1)
 
 
-def _direction_and_norm(w, axes):
-    """Each vector over its norm, and that norm, in 32 bits or more.
-
-    s = max|w|      r = √Σ(w/s)²      direction = (w/s) / r      norm = s·r
-    """
-    is_double = keras.backend.standardize_dtype(w.dtype) == "float64"
-    w = ops.cast(w, "float64" if is_double else "float32")
-    s = ops.max(ops.abs(w), axis=axes, keepdims=True)
-    # Compilers divide by multiplying with 1/s, which must not vanish.
-    top = 1e307 if is_double else 1e37
-    s = ops.where(s < top, s, top * ops.ones_like(s))
-    w = w / ops.where(s > 0, s, ops.ones_like(s))
-    total = ops.sum(ops.square(w), axis=axes, keepdims=True)
-    # Below 1 for a vector of zeros only.
-    r = ops.sqrt(ops.where(total < 1, ops.ones_like(total), total))
-    n = s * r
-    return w / ops.where(ops.isfinite(n), r, ops.full_like(r, math.nan)), n
-
-
 def _between(n, low, high):
     """`n` cut to [low, high], in its own type, which `ops.clip` may narrow."""
     n = ops.where(n > high, high * ops.ones_like(n), n)
@@ -190,7 +172,7 @@ def _between(n, low, high):
 def _rescaled(w, axis, wanted):
     """`w`, each vector of norm n made as long as wanted(n)."""
     w = ops.convert_to_tensor(w)
-    u, n = _direction_and_norm(w, _axes_of(w, axis))
+    (u,), n = directions([w], _axes_of(w, axis))
     return ops.where(wanted(n) == n, w, ops.cast(u * wanted(n), w.dtype))
 
 

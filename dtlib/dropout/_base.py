@@ -3,11 +3,10 @@
 The chapter `dropout` of the book explains it. Tests: tests/test_dropout.py.
 """
 
-import inspect
-
 from keras import layers, random
 
-from dtlib._check import integer_in, number_in
+from dtlib._check import checked_seed, number_in
+from dtlib._register import arguments
 from dtlib.dropout.masks import check_noise_shape, fill_noise_shape, keep_mask
 
 
@@ -22,7 +21,7 @@ class Noise(layers.Layer):
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.rate = number_in("rate", rate, self.rates)
-        self.seed = seed if seed is None else integer_in("seed", seed, "(-inf, inf)")
+        self.seed = checked_seed(seed)
         if self.rate > 0:
             self.seed_generator = random.SeedGenerator(self.seed)
         self.supports_masking = True
@@ -38,9 +37,7 @@ class Noise(layers.Layer):
         return input_shape
 
     def get_config(self):
-        names = list(inspect.signature(type(self)).parameters)
-        names.remove("kwargs")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        return {**super().get_config(), **arguments(self)}
 
 
 class Masked(Noise):

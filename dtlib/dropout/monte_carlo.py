@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops, random, tree
 
-from dtlib._check import integer_in
+from dtlib._check import checked_seed, integer_in
 from dtlib._register import serializable
 from dtlib.dropout._arrays import to_numpy
 from dtlib.dropout._base import Noise
@@ -100,7 +100,7 @@ def mc_predict(model, x, *, samples=100, batch_size=1024, seed=None):
     """
     samples = integer_in("samples", samples, "[1, inf)")
     batch_size = integer_in("batch_size", batch_size, "[1, inf)")
-    seed = seed if seed is None else integer_in("seed", seed, "[0, inf)")
+    seed = checked_seed(seed, "[0, inf)")
     batches = _batches(x, batch_size)
     if not model.built:
         model(batches[0], training=False)

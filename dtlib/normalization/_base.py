@@ -1,21 +1,14 @@
-"""What the normalizations share: a wide type, axes, and a layer with γ and β.
+"""What the normalizations share: axes, moments, and a layer with γ and β.
 
 The chapter `normalization` of the book explains it. Tests: tests/test_normalization.py.
 """
-
-import inspect
 
 import keras
 from keras import ops
 
 from dtlib._check import number_in, one_of
-
-
-def wide(x):
-    """`x` in float32 at least: in float16 the square of 256 already overflows."""
-    x = ops.convert_to_tensor(x)
-    double = keras.backend.standardize_dtype(x.dtype) == "float64"
-    return ops.cast(x, "float64" if double else "float32")
+from dtlib._register import arguments
+from dtlib._wide import wide
 
 
 def like(y, x):
@@ -146,8 +139,8 @@ class Normalization(keras.layers.Layer):
 
     def get_config(self):
         """Keras' base arguments, then those of the subclass, each as given."""
-        names = [n for n in inspect.signature(type(self)).parameters if n != "kwargs"]
-        return {**super().get_config(), **{n: plain(getattr(self, n)) for n in names}}
+        own = {name: plain(value) for name, value in arguments(self).items()}
+        return {**super().get_config(), **own}
 
 
 def named(get, value):

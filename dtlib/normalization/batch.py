@@ -5,8 +5,9 @@ The chapter `normalization` of the book explains it. Tests: tests/test_normaliza
 
 from keras import ops
 
+from dtlib._wide import wide
 from dtlib.normalization import _base
-from dtlib.normalization._base import axes_of, like, others, scale_and_shift, wide
+from dtlib.normalization._base import axes_of, like, others, scale_and_shift
 
 
 def batch_statistics(x, mask=None, *, axis, synchronized=False):

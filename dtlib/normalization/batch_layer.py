@@ -10,7 +10,8 @@ from keras import ops
 
 from dtlib._check import integer_in, number_in, one_of
 from dtlib._register import serializable
-from dtlib.normalization._base import Normalization, axes_of, named, wide
+from dtlib._wide import wide
+from dtlib.normalization._base import Normalization, axes_of, named
 from dtlib.normalization.batch import batch_norm, batch_statistics, update_running
 from dtlib.normalization.renorm import batch_renorm, renorm_correction, update_renorm
 

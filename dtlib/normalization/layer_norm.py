@@ -7,6 +7,7 @@ from keras import ops
 
 from dtlib._check import integer_in
 from dtlib._register import serializable
+from dtlib._wide import wide
 from dtlib.normalization import _base
 from dtlib.normalization._base import Normalization, axes_of, like, scale_and_shift
 
@@ -39,7 +40,7 @@ def layer_norm(x, gamma, beta, *, axis, epsilon):
 
     Reference: Ba, Kiros and Hinton, 2016, https://arxiv.org/abs/1607.06450
     """
-    z = _base.wide(x)
+    z = wide(x)
     axes = axes_of(axis, len(z.shape))
     mean, variance = _base.moments(z, axes)
     x_hat = (z - mean) * ops.rsqrt(variance + epsilon)

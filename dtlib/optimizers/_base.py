@@ -3,7 +3,6 @@
 The chapter `optimizers` of the book explains it. Tests: tests/test_optimizers.py.
 """
 
-import inspect
 import math
 from numbers import Real
 
@@ -11,6 +10,7 @@ import keras
 from keras import ops
 
 from dtlib._check import number_in
+from dtlib._register import arguments
 
 
 def one_minus_power(beta, t):
@@ -74,9 +74,7 @@ class Optimizer(keras.optimizers.Optimizer):
     def get_config(self):
         """Keras' base arguments, then those of the subclass, each as given."""
         base = super().get_config()
-        names = inspect.signature(type(self)).parameters
-        own = [name for name in names if name not in {*base, "kwargs"}]
-        return {**base, **{name: getattr(self, name) for name in own}}
+        return {**base, **arguments(self, but=base)}
 
 
 def _dense(gradient):

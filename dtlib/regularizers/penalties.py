@@ -3,14 +3,14 @@
 The chapter `regularizers` of the book explains it. Tests: tests/test_regularizers.py.
 """
 
-import inspect
 import math
 
 import keras
 from keras import ops
 
 from dtlib._check import number_in, one_of
-from dtlib._register import serializable
+from dtlib._register import arguments, serializable
+from dtlib._wide import wide
 
 MODES = ("rows", "columns")
 
@@ -36,7 +36,7 @@ def l1_penalty(w, *, l1):
     Reference: Tibshirani, 1996, https://www.jstor.org/stable/2346178
     """
     w = _floating(w)
-    return ops.cast(l1 * ops.sum(_absolute(_wide(w))), w.dtype)
+    return ops.cast(l1 * ops.sum(_absolute(wide(w))), w.dtype)
 
 
 def l2_penalty(w, *, l2):
@@ -64,7 +64,7 @@ def l2_penalty(w, *, l2):
     Reference: Hoerl and Kennard, 1970, https://doi.org/10.1080/00401706.1970.10488634
     """
     w = _floating(w)
-    return ops.cast(l2 * ops.sum(ops.square(_wide(w))), w.dtype)
+    return ops.cast(l2 * ops.sum(ops.square(wide(w))), w.dtype)
 
 
 def l1_l2_penalty(w, *, l1, l2):
@@ -86,8 +86,8 @@ def l1_l2_penalty(w, *, l1, l2):
     Reference: Zou and Hastie, 2005, https://doi.org/10.1111/j.1467-9868.2005.00503.x
     """
     w = _floating(w)
-    wide = _wide(w)
-    return ops.cast(l1_penalty(wide, l1=l1) + l2_penalty(wide, l2=l2), w.dtype)
+    x = wide(w)
+    return ops.cast(l1_penalty(x, l1=l1) + l2_penalty(x, l2=l2), w.dtype)
 
 
 def orthogonal_penalty(w, *, factor, mode):
@@ -120,7 +120,7 @@ def orthogonal_penalty(w, *, factor, mode):
             "`w` must be a matrix, of 2 axes. Received: shape "
             f"{tuple(w.shape)}. Reshape a convolution's kernel to (-1, out)."
         )
-    x = _wide(w)
+    x = wide(w)
     if one_of("mode", mode, MODES) == "columns":
         x = ops.transpose(x)
     u = _rows_of_length_one(x)
@@ -135,8 +135,7 @@ class _Regularizer(keras.regularizers.Regularizer):
     """Lists every constructor argument, in order, as its config."""
 
     def get_config(self):
-        names = inspect.signature(type(self)).parameters
-        return {name: getattr(self, name) for name in names}
+        return arguments(self)
 
 
 @serializable
@@ -224,12 +223,6 @@ def _floating(w):
     if keras.backend.is_float_dtype(keras.backend.standardize_dtype(w.dtype)):
         return w
     return ops.cast(w, keras.config.floatx())
-
-
-def _wide(w):
-    """`w` in 32 bits or more: 70,000 ones already overflow a float16 sum."""
-    is_double = keras.backend.standardize_dtype(w.dtype) == "float64"
-    return w if is_double else ops.cast(w, "float32")
 
 
 def _absolute(w):

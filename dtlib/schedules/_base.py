@@ -3,7 +3,6 @@
 The chapter `schedules` of the book explains it. Tests: tests/test_schedules.py.
 """
 
-import inspect
 import math
 from numbers import Integral
 
@@ -11,6 +10,7 @@ import keras
 from keras import ops
 
 from dtlib._check import number_in, one_of
+from dtlib._register import arguments
 
 _INT32 = 2**31
 
@@ -106,15 +106,10 @@ class LearningRateSchedule(keras.optimizers.schedules.LearningRateSchedule):
             raise ValueError(f"`name` must be a string. Received: name={name!r}.")
         self.name = name
 
-    def arguments(self):
-        """The constructor's arguments by name, in order, as given."""
-        names = inspect.signature(type(self)).parameters
-        return {name: getattr(self, name) for name in names}
-
     def __call__(self, step):
-        settings = self.arguments()
+        settings = arguments(self)
         with keras.name_scope(settings.pop("name")):
             return type(self).rule(step, **settings)
 
     def get_config(self):
-        return self.arguments()
+        return arguments(self)

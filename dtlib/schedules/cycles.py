@@ -186,7 +186,7 @@ class Warmup(LearningRateSchedule):
         return not callable(inner) or getattr(inner, "takes_many", False)
 
     def get_config(self):
-        config = self.arguments()
+        config = super().get_config()
         if callable(self.learning_rate):
             config["learning_rate"] = schedules.serialize(self.learning_rate)
         return config
