@@ -22,6 +22,13 @@ def one_minus_power(beta, t):
     return -ops.expm1(t * (math.log(beta) if beta else -math.inf))
 
 
+def larger(a, b):
+    """max(a, b), entry by entry, in their own type; NaN where one of them is NaN."""
+    if keras.config.backend() == "torch":  # where ops.maximum rounds float64
+        return ops.where((a > b) | ops.isnan(a), a, b)
+    return ops.maximum(a, b)
+
+
 class Optimizer(keras.optimizers.Optimizer):
     """A Keras optimizer that keeps slots beside each weight and asks a rule for a step.
 
@@ -59,13 +66,12 @@ class Optimizer(keras.optimizers.Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         i = self._get_variable_index(variable)
         slots = [getattr(self, f"_{name}")[i] for name in self.slots()]
-        w, *values = map(ops.convert_to_tensor, (variable, *slots))
         delta, *values = self.update(
-            ops.cast(gradient, w.dtype),
-            w,
+            ops.cast(gradient, variable.dtype),
+            variable,
             ops.cast(self.iterations + 1, "float32"),
-            ops.cast(learning_rate, w.dtype),
-            *values,
+            ops.cast(learning_rate, variable.dtype),
+            *map(ops.convert_to_tensor, slots),
         )
         for slot, value in zip(slots, values, strict=True):
             self.assign(slot, value)

@@ -8,7 +8,7 @@ from keras import ops
 
 from dtlib._check import number_in, one_of
 from dtlib._register import serializable
-from dtlib.optimizers._base import Optimizer, one_minus_power
+from dtlib.optimizers._base import Optimizer, larger, one_minus_power
 
 
 def adam_update(g, m, v, t, *, learning_rate, beta_1, beta_2, epsilon):
@@ -46,9 +46,9 @@ def adam_update(g, m, v, t, *, learning_rate, beta_1, beta_2, epsilon):
     """
     m = beta_1 * m + (1 - beta_1) * g
     v = beta_2 * v + (1 - beta_2) * ops.square(g)
-    m_hat = m / ops.cast(one_minus_power(beta_1, t), m.dtype)
+    alpha = learning_rate / ops.cast(one_minus_power(beta_1, t), m.dtype)  # α·m̂ = α′·m
     v_hat = v / ops.cast(one_minus_power(beta_2, t), v.dtype)
-    return learning_rate * m_hat / (ops.sqrt(v_hat) + epsilon), m, v
+    return alpha * m / (ops.sqrt(v_hat) + epsilon), m, v
 
 
 def amsgrad_update(g, m, v, v_max, t, *, learning_rate, beta_1, beta_2, epsilon):
@@ -89,10 +89,10 @@ def amsgrad_update(g, m, v, v_max, t, *, learning_rate, beta_1, beta_2, epsilon)
     """
     m = beta_1 * m + (1 - beta_1) * g
     v = beta_2 * v + (1 - beta_2) * ops.square(g)
-    v_max = ops.where(v_max > v, v_max, v)  # ops.maximum would round PyTorch's float64
-    m_hat = m / ops.cast(one_minus_power(beta_1, t), m.dtype)
+    v_max = larger(v_max, v)
+    alpha = learning_rate / ops.cast(one_minus_power(beta_1, t), m.dtype)
     v_hat = v_max / ops.cast(one_minus_power(beta_2, t), v.dtype)
-    return learning_rate * m_hat / (ops.sqrt(v_hat) + epsilon), m, v, v_max
+    return alpha * m / (ops.sqrt(v_hat) + epsilon), m, v, v_max
 
 
 @serializable

@@ -8,7 +8,7 @@ from keras import ops
 
 from dtlib._check import number_in
 from dtlib._register import serializable
-from dtlib.optimizers._base import Optimizer, one_minus_power
+from dtlib.optimizers._base import Optimizer, larger, one_minus_power
 
 
 def adamax_update(g, m, u, t, *, learning_rate, beta_1, beta_2, epsilon):
@@ -46,10 +46,9 @@ def adamax_update(g, m, u, t, *, learning_rate, beta_1, beta_2, epsilon):
     Reference: Kingma and Ba, 2015, Algorithm 2, https://arxiv.org/abs/1412.6980
     """
     m = beta_1 * m + (1 - beta_1) * g
-    faded, size = beta_2 * u, ops.abs(g)
-    u = ops.where(faded > size, faded, size)  # ops.maximum rounds PyTorch's float64
-    m_hat = m / ops.cast(one_minus_power(beta_1, t), m.dtype)
-    return learning_rate * m_hat / (u + epsilon), m, u
+    u = larger(beta_2 * u, ops.abs(g))
+    alpha = learning_rate / ops.cast(one_minus_power(beta_1, t), m.dtype)
+    return alpha * m / (u + epsilon), m, u
 
 
 @serializable

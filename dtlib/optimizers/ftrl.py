@@ -66,7 +66,7 @@ def ftrl_update(
     Algorithm 1, https://research.google.com/pubs/archive/41159.pdf
     """
     n_new = n + ops.square(g)
-    root, root_new = (ops.power(s, -learning_rate_power) for s in (n, n_new))
+    root, root_new = (_power(s, -learning_rate_power) for s in (n, n_new))
     sigma = (root_new - root) / learning_rate
     z = z + g + 2 * l2_shrinkage * w - sigma * w
     solved = (ops.sign(z) * l1 - z) / ((beta + root_new) / learning_rate + 2 * l2)
@@ -74,6 +74,11 @@ def ftrl_update(
     # Where n overflowed the rate α/√n is 0; the quotient is NaN for an infinite g.
     delta = ops.where(ops.isinf(n_new), g / n_new, w - w_new)
     return delta, n_new, z
+
+
+def _power(s, p):
+    """sᵖ; the paper's root by the instruction that is several times faster."""
+    return ops.sqrt(s) if p == 0.5 else ops.power(s, p)
 
 
 @serializable

@@ -4,6 +4,7 @@ The chapter `optimizers` of the book explains it.
 Tests: tests/test_optimizers_adaptive.py.
 """
 
+import keras
 from keras import ops
 
 from dtlib._check import number_in
@@ -42,7 +43,9 @@ def lion_update(g, m, *, learning_rate, beta_1, beta_2):
     """
     c = beta_1 * m + (1 - beta_1) * g
     m = beta_2 * m + (1 - beta_2) * g
-    sign = ops.where(ops.isnan(c), c, ops.sign(c))  # PyTorch's sign(NaN) is 0
+    sign = ops.sign(c)
+    if keras.config.backend() == "torch":  # whose sign(NaN) is 0
+        sign = ops.where(ops.isnan(c), c, sign)
     return learning_rate * sign, m
 
 

@@ -89,11 +89,11 @@ def nadam_update(
     p = ops.cast(mu_product, mu.dtype)
     m = beta_1 * m + (1 - beta_1) * g
     v = beta_2 * v + (1 - beta_2) * ops.square(g)
-    ahead = ops.cast(mu_next / (1 - p * mu_next), m.dtype)
-    now = ops.cast((1 - mu) / (1 - p), m.dtype)
-    m_bar = ahead * m + now * g
+    ahead = learning_rate * ops.cast(mu_next / (1 - p * mu_next), m.dtype)
+    now = learning_rate * ops.cast((1 - mu) / (1 - p), m.dtype)
+    step = ahead * m + now * g  # α·m̄
     v_hat = v / ops.cast(one_minus_power(beta_2, t), v.dtype)
-    return learning_rate * m_bar / (ops.sqrt(v_hat) + epsilon), m, v
+    return step / (ops.sqrt(v_hat) + epsilon), m, v
 
 
 @serializable
