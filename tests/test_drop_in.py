@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import dtlib
-from tests.engines import array
+from tests.engines import BACKEND, array
 from tests.test_contracts import STEMS
 
 PATHS = {"schedules": keras.optimizers}  # where it is not in keras itself
@@ -198,6 +198,8 @@ def ours(swap):
 
 @every_swap
 def test_the_script_runs_unchanged_and_gives_the_same_weights(swap):
+    if BACKEND == "torch" and swap.name == "Dropout":
+        pytest.skip("On PyTorch Keras draws this mask by a generator of PyTorch's own.")
     theirs = script(swap.module, swap.of(keras))
     assert np.isfinite(theirs).all()
     if swap.within is None:
