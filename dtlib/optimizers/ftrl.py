@@ -21,7 +21,7 @@ def ftrl_update(
 
         n′ ← n + g²
         σ ← (n′^p − n^p) / α                  p = −learning_rate_power, ½ in the paper
-        z ← z + g + 2·λs·w − σ·w              λs = l2_shrinkage, none in the paper
+        z ← z + g + (2·λs − σ)·w              λs = l2_shrinkage, none in the paper
         w′ ← 0                                where |z| ≤ λ₁
         w′ ← (sign(z)·λ₁ − z) / ((β + n′^p)/α + 2·λ₂)         elsewhere
         Δ ← w − w′                            the caller does w ← w − Δ
@@ -67,12 +67,13 @@ def ftrl_update(
     """
     n_new = n + ops.square(g)
     root, root_new = (_power(s, -learning_rate_power) for s in (n, n_new))
-    sigma = (root_new - root) / learning_rate
-    z = z + g + 2 * l2_shrinkage * w - sigma * w
-    solved = (ops.sign(z) * l1 - z) / ((beta + root_new) / learning_rate + 2 * l2)
+    inverse = 1 / learning_rate  # one number; to divide each entry takes longer
+    sigma = inverse * (root_new - root)
+    z = z + g + (2 * l2_shrinkage - sigma) * w
+    solved = (ops.sign(z) * l1 - z) / (inverse * (beta + root_new) + 2 * l2)
     w_new = ops.where(ops.abs(z) <= l1, ops.zeros_like(solved), solved)
-    # Where n overflowed the rate α/√n is 0; the quotient is NaN for an infinite g.
-    delta = ops.where(ops.isinf(n_new), g / n_new, w - w_new)
+    # Where n overflowed the rate α/√n is 0; the product is NaN for an infinite g.
+    delta = ops.where(ops.isinf(n_new), 0 * g, w - w_new)
     return delta, n_new, z
 
 
