@@ -70,7 +70,8 @@ def ftrl_update(
     inverse = 1 / learning_rate  # one number; to divide each entry takes longer
     sigma = inverse * (root_new - root)
     z = z + g + (2 * l2_shrinkage - sigma) * w
-    solved = (ops.sign(z) * l1 - z) / (inverse * (beta + root_new) + 2 * l2)
+    pulled = ops.where(z > 0, l1 - z, -l1 - z)  # sign(z)·λ₁ − z
+    solved = pulled / (inverse * (beta + root_new) + 2 * l2)
     w_new = ops.where(ops.abs(z) <= l1, ops.zeros_like(solved), solved)
     # Where n overflowed the rate α/√n is 0; the product is NaN for an infinite g.
     delta = ops.where(ops.isinf(n_new), 0 * g, w - w_new)
