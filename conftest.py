@@ -4,6 +4,7 @@ nbval compares the texts of a notebook and overlooks its figures; here they coun
 """
 
 import os
+import signal
 
 import pytest
 
@@ -62,3 +63,11 @@ def _and_figures(item, compare_texts):
         return True
 
     return compare
+
+
+@pytest.fixture
+def interruptible():
+    """Python's own handler, also where a background shell made SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -200,6 +200,7 @@ CROSSED = [(make, "done") for make in OPTIMIZERS] + [
 ]
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("make, end", CROSSED)
 def test_the_model_is_as_it_was_unlike_the_common_bug(make, end, monkeypatch):
     """Finders that put back the weights only leave the slots of the test behind."""

@@ -734,14 +734,6 @@ def test_ctrl_c_in_a_callback_keeps_the_finished_epochs_and_the_backup(tmp_path)
     assert_usable_after_ctrl_c(model, interrupt, 2)
 
 
-@pytest.fixture
-def interruptible():
-    """Python's own handler, also where a background shell made SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def test_ctrl_c_by_a_signal_stops_between_two_batches(own_engine, interruptible):
     """A real SIGINT, raised by another thread in the middle of a long epoch."""
     x, y = np.tile(X, (2000, 1)), np.tile(Y, 2000)
