@@ -78,10 +78,13 @@ def tidy(notebook):
 
 
 def merged(outputs):
-    """The outputs, each stream in one piece however it arrived, without widgets."""
+    """The outputs, streams in one piece each, figures packed, without widgets."""
     kept, streams = [], {}
     for output in outputs:
-        output.get("data", {}).pop(WIDGET, None)
+        data = output.get("data", {})
+        data.pop(WIDGET, None)
+        if "image/png" in data:
+            data["image/png"] = figures.packed(data["image/png"])
         if output.output_type != "stream":
             kept.append(output)
         elif output.name in streams:
