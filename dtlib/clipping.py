@@ -44,6 +44,8 @@ def clip_by_value(g, clip_value):
     44.43
 
     Reference: Mikolov, 2012, "Statistical Language Models Based on Neural Networks".
+
+    Equation: eq-clipping-value
     """
     c = _bound("clip_value", clip_value)
     g = _tensor(g)
@@ -80,6 +82,8 @@ def clip_by_norm(g, clip_norm, axes=None):
 
     Reference: Pascanu, Mikolov and Bengio, 2013, Algorithm 1,
     https://arxiv.org/abs/1211.5063
+
+    Equation: eq-clipping-norm
     """
     c = _bound("clip_norm", clip_norm)
     g = _tensor(g)
@@ -110,6 +114,8 @@ def global_norm(gradients):
     '5e+30'
 
     Reference: Pascanu, Mikolov and Bengio, 2013, https://arxiv.org/abs/1211.5063
+
+    Equation: eq-clipping-length
     """
     tensors = [_tensor(g) for g in _checked_list(gradients) if g is not None]
     return directions(tensors)[1]
@@ -148,6 +154,8 @@ def clip_by_global_norm(gradients, clip_norm):
 
     Reference: Pascanu, Mikolov and Bengio, 2013, Algorithm 1,
     https://arxiv.org/abs/1211.5063
+
+    Equation: eq-clipping-global
     """
     c = _bound("clip_norm", clip_norm)
     tensors = [g if g is None else _tensor(g) for g in _checked_list(gradients)]
@@ -179,6 +187,8 @@ def direction_change(before, after):
     0.0
     >>> round(float(direction_change(a, -a)), 4)
     180.0
+
+    Equation: eq-clipping-angle
     """
     before, after = (
         [g if g is None else _tensor(g) for g in gs]

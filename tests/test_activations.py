@@ -83,6 +83,18 @@ def cast(x, dtype):
 # The formulas -------------------------------------------------------------------------
 
 
+@pytest.mark.equation(
+    "eq-activations-sigmoid",
+    "eq-activations-tanh",
+    "eq-activations-relu",
+    "eq-activations-leaky-relu",
+    "eq-activations-elu",
+    "eq-activations-selu",
+    "eq-activations-softplus",
+    "eq-activations-gelu",
+    "eq-activations-silu",
+    "eq-activations-mish",
+)
 @each
 @every_dtype
 def test_it_computes_its_formula_in_its_own_dtype(name, given, kinks, dtype):
@@ -349,6 +361,7 @@ def test_selu_pulls_a_wrong_variance_back_to_1_and_relu_loses_it(start):
 Z = np.random.default_rng(1).normal(size=(4, 3, 5)) * 3
 
 
+@pytest.mark.equation("eq-activations-softmax")
 @pytest.mark.parametrize("axis", [-1, 0, 1, (0, 2), (-2, -1)], ids=str)
 @every_dtype
 def test_softmax_gives_shares_of_one_along_its_axes_as_keras_does(axis, dtype):
@@ -492,6 +505,7 @@ def test_a_model_trains_as_with_keras_own_output_activation():
 # Learned and drawn slopes -------------------------------------------------------------
 
 
+@pytest.mark.equation("eq-activations-prelu")
 def test_prelu_is_its_formula_and_learns_where_x_is_negative():
     rng = np.random.default_rng(2)
     x, alpha = rng.normal(size=(6, 2, 3)), rng.uniform(0, 2, size=(2, 3))
@@ -575,6 +589,7 @@ def test_at_zero_selu_takes_the_left_slope_and_keras_the_right_one():
     assert mine == pytest.approx(theirs * activations.SELU_ALPHA)
 
 
+@pytest.mark.equation("eq-activations-rrelu")
 def test_rrelu_draws_each_slope_from_the_whole_range():
     n = 20_000
     layer = activations.RReLU(0.1, 0.5, seed=1)

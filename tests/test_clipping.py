@@ -41,6 +41,12 @@ def difference_quotient(f, x, h=1e-6):
 # The rules ----------------------------------------------------------------------------
 
 
+@pytest.mark.equation(
+    "eq-clipping-value",
+    "eq-clipping-norm",
+    "eq-clipping-length",
+    "eq-clipping-global",
+)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("c", [0.1, 1.0, 2.5, 100.0])
 def test_each_rule_computes_its_definition_and_keeps_the_type(c, dtype):
@@ -183,6 +189,7 @@ def test_clipping_each_variable_turns_the_step_of_the_model_and_all_does_not():
     assert float(clipping.direction_change(g, each)) == pytest.approx(turned)
 
 
+@pytest.mark.equation("eq-clipping-angle")
 @pytest.mark.parametrize("degrees", [0, 1e-7, 1e-3, 30, 90, 135, 179.999, 180])
 def test_the_angle_is_the_one_between_the_polar_angles(degrees):
     turn = math.radians(degrees)

@@ -319,8 +319,9 @@ def test_beside_a_kink_the_gradient_is_the_slope(rule, y, pred, i, d):
         assert found == pytest.approx(slope, rel=1e-3, abs=1e-6)
 
 
-def test_a_perfect_fit_has_an_rmse_without_slope():
+def test_a_perfect_fit_has_an_rmse_of_0_without_slope():
     y = np.array([1.0, 2.0])
+    assert float(losses.root_mean_squared_error(y, y)) == 0.0
     assert not gradient(losses.root_mean_squared_error, y, y).any()
 
 

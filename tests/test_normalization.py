@@ -98,6 +98,7 @@ def close(ours, expected, tolerance=EXACT):
 # The rules against the papers ---------------------------------------------------------
 
 
+@pytest.mark.equation("eq-normalization-moments", "eq-normalization-normalize")
 @every_shape
 def test_batch_norm_is_algorithm_1(shape, axis):
     x, gamma, beta = draws(*shape), draws(4, seed=1), draws(4, seed=2)
@@ -109,6 +110,7 @@ def test_batch_norm_is_algorithm_1(shape, axis):
     close(norm(x, None, None, axis), shaped(plain, x, axis))
 
 
+@pytest.mark.equation("eq-normalization-backward")
 @every_shape
 def test_the_backward_pass_is_the_chain_rule_of_the_paper(shape, axis):
     x, dy, gamma = draws(*shape), draws(*shape, seed=3), draws(4, seed=1)
@@ -143,6 +145,7 @@ def layer_case(axis):
     return x, dy, (size,), lambda a: rows(a, axis), lambda a: shaped(a, x, axis)
 
 
+@pytest.mark.equation("eq-normalization-layer")
 @every_axis
 def test_layer_norm_is_that_of_the_paper_forward_and_backward(axis):
     x, dy, shape, flat, back = layer_case(axis)
@@ -202,6 +205,7 @@ def test_no_gradient_is_left_for_shifting_and_little_for_stretching_a_feature():
     np.testing.assert_allclose((dx * x).sum(0), 0, atol=max(1e-7, EXACT))
 
 
+@pytest.mark.equation("eq-normalization-running")
 def test_a_running_average_is_the_weighted_sum_of_what_came():
     values, r = draws(30), 1.0
     for value in values:
@@ -623,6 +627,7 @@ def assert_folds(model, expected, fewer=0):
     return folded
 
 
+@pytest.mark.equation("eq-normalization-line", "eq-normalization-fold-previous")
 @pytest.mark.parametrize("module", [normalization, layers], ids=["dtlib", "keras"])
 @pytest.mark.parametrize("use_bias", [True, False])
 @pytest.mark.parametrize("switches", [{}, SWITCHES], ids=["full", "bare"])
@@ -641,6 +646,7 @@ def test_before_the_activation_it_goes_into_the_layer_before(
     assert_folds(model, {"norm": "one"}, weights)
 
 
+@pytest.mark.equation("eq-normalization-fold-next")
 @pytest.mark.parametrize("module", [normalization, layers], ids=["dtlib", "keras"])
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_after_the_activation_it_goes_into_the_next_dense_layer(module, use_bias):

@@ -161,6 +161,14 @@ def of_paper(name):
     return make(**letters), oracle, letters
 
 
+@pytest.mark.equation(
+    "eq-optimizers-sgd",
+    "eq-optimizers-momentum",
+    "eq-optimizers-nesterov",
+    "eq-optimizers-adagrad",
+    "eq-optimizers-rmsprop",
+    "eq-optimizers-ftrl",
+)
 @paths
 def test_ten_steps_are_those_of_the_paper(name):
     optimizer, oracle, letters = of_paper(name)

@@ -175,6 +175,16 @@ def walk(name, start, grads, at=lambda t: {}, **k):
     return np.array(path)
 
 
+@pytest.mark.equation(
+    "eq-optimizers-adam",
+    "eq-optimizers-amsgrad",
+    "eq-optimizers-adamax",
+    "eq-optimizers-nadam",
+    "eq-optimizers-nadam-momentum",
+    "eq-optimizers-adamw",
+    "eq-optimizers-lion",
+    "eq-optimizers-muon",
+)
 @every_rule
 @every_setting
 def test_every_rule_walks_the_path_of_its_paper(name, setting):

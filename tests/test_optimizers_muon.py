@@ -20,6 +20,7 @@ def spectrum(*singular, shape=(6, 9), seed=3):
     return (u * singular) @ v.T, u, v
 
 
+@pytest.mark.equation("eq-optimizers-newton-schulz")
 @pytest.mark.parametrize("shape", [(6, 9), (9, 6), (6, 6)], ids=str)
 def test_newton_schulz_lifts_singular_values_and_turns_nothing(shape):
     g, u, v = spectrum(40.0, 3.0, 0.5, 0.1, shape=shape)

@@ -163,6 +163,17 @@ def defined(schedule, steps):
 # Values -------------------------------------------------------------------------------
 
 
+@pytest.mark.equation(
+    "eq-schedules-piecewise",
+    "eq-schedules-power",
+    "eq-schedules-exponential",
+    "eq-schedules-inverse-time",
+    "eq-schedules-polynomial",
+    "eq-schedules-cosine",
+    "eq-schedules-restarts",
+    "eq-schedules-warm-up",
+    "eq-schedules-one-cycle",
+)
 @every_setting
 def test_each_rule_is_its_definition_to_the_last_digits(cls, given):
     schedule = cls(**given)
@@ -384,6 +395,7 @@ def test_the_paper_goes_up_and_down_on_lines_of_one_length():
     np.testing.assert_allclose(rates[:46], rates[45:91][::-1], rtol=1e-5)
 
 
+@pytest.mark.equation("eq-schedules-momentum")
 @pytest.mark.parametrize("annealing", schedules.ANNEALINGS)
 def test_momentum_is_lowest_where_the_rate_is_highest(annealing):
     form = dict(total_steps=40, peak=0.3, annealing=annealing)

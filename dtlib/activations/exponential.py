@@ -39,6 +39,8 @@ def elu(x, alpha=1.0):
     [-1.    -0.632  0.     2.   ]
 
     Reference: Clevert et al., 2016, https://arxiv.org/abs/1511.07289
+
+    Equation: eq-activations-elu
     """
     low, high = halves(floating(x))
     return high + alpha * ops.expm1(low)
@@ -71,6 +73,8 @@ def selu(x):
     Differs from Keras: at x = 0 the slope taken is λα, the left one; Keras takes λ.
 
     Reference: Klambauer et al., 2017, https://arxiv.org/abs/1706.02515
+
+    Equation: eq-activations-selu
     """
     return SELU_SCALE * elu(x, SELU_ALPHA)
 
@@ -98,6 +102,8 @@ def softplus(x):
 
     Reference: Dugas et al., 2001, "Incorporating second-order functional knowledge for
     better option pricing".
+
+    Equation: eq-activations-softplus
     """
     low, high = halves(floating(x))
     return high + ops.log1p(ops.exp(low - high))

@@ -42,6 +42,8 @@ def gelu(x, approximate=False):
      [-0.0089  0.3457  2.6911]]
 
     Reference: Hendrycks and Gimpel, 2016, https://arxiv.org/abs/1606.08415
+
+    Equation: eq-activations-gelu
     """
     x = _bounded(floating(x))
     u = ops.clip(x, -10, 10)  # beyond, Φ is 0 or 1 in any dtype; u³ fits in float16
@@ -72,6 +74,8 @@ def silu(x):
 
     References: Elfwing et al., 2018, https://arxiv.org/abs/1702.03118; Ramachandran et
     al., 2017, https://arxiv.org/abs/1710.05941
+
+    Equation: eq-activations-silu
     """
     x = _bounded(floating(x))
     return x * sigmoid(x)
@@ -102,6 +106,8 @@ def mish(x):
     [-0.    -0.309  0.    20.   ]
 
     Reference: Misra, 2020, https://arxiv.org/abs/1908.08681
+
+    Equation: eq-activations-mish
     """
     x = _bounded(floating(x))
     return x * tanh(softplus(x))

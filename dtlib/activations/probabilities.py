@@ -41,6 +41,8 @@ def softmax(x, axis=-1):
 
     Reference: Bridle, 1990, "Probabilistic interpretation of feedforward classification
     network outputs".
+
+    Equation: eq-activations-softmax
     """
     x = _with_axes(x, axis)
     if isinstance(axis, int) and x.shape[axis] == 1:

@@ -48,6 +48,8 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     Reference: Nair and Hinton, 2010, "Rectified linear units improve restricted
     Boltzmann machines"; Glorot, Bordes and Bengio, 2011,
     https://proceedings.mlr.press/v15/glorot11a.html
+
+    Equation: eq-activations-relu
     """
     x = floating(x)
     # Not 0·x, which is NaN where x = −inf.
@@ -82,6 +84,8 @@ def leaky_relu(x, negative_slope=0.2):
 
     Reference: Maas et al., 2013, "Rectifier nonlinearities improve neural network
     acoustic models".
+
+    Equation: eq-activations-leaky-relu
     """
     return relu(x, negative_slope=negative_slope)
 

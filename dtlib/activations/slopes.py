@@ -41,6 +41,8 @@ def prelu(x, alpha):
     Keras' layer has 0 there, whatever α is.
 
     Reference: He et al., 2015, https://arxiv.org/abs/1502.01852
+
+    Equation: eq-activations-prelu
     """
     x = floating(x)
     alpha = ops.convert_to_tensor(alpha, dtype=x.dtype)
@@ -89,6 +91,8 @@ def rrelu(x, *, lower, upper, training, seed):
     [-0.3  1. ]
 
     Reference: Xu et al., 2015, https://arxiv.org/abs/1505.00853
+
+    Equation: eq-activations-rrelu
     """
     x = floating(x)
     if not training:

@@ -57,6 +57,8 @@ def sigmoid(x):
     '9.5e-07'
 
     Reference: LeCun et al., 1998, "Efficient BackProp", section 4.4.
+
+    Equation: eq-activations-sigmoid
     """
     x = floating(x)
     low, high = halves(x)
@@ -89,6 +91,8 @@ def tanh(x):
      [0.762 0.964]]
 
     Reference: LeCun et al., 1998, "Efficient BackProp", section 4.4.
+
+    Equation: eq-activations-tanh
     """
     x = floating(x)
     low, high = halves(x)

@@ -37,6 +37,8 @@ def batch_statistics(x, mask=None, *, axis, synchronized=False):
 
     Reference: Ioffe and Szegedy, 2015, Algorithm 1,
     https://proceedings.mlr.press/v37/ioffe15.html
+
+    Equation: eq-normalization-moments
     """
     x = wide(x)
     axes = others(axes_of(axis, len(x.shape)), len(x.shape))
@@ -89,6 +91,8 @@ def batch_norm(x, gamma, beta, mean, variance, *, axis, epsilon):
 
     Reference: Ioffe and Szegedy, 2015, Algorithm 1,
     https://proceedings.mlr.press/v37/ioffe15.html
+
+    Equation: eq-normalization-normalize
     """
     z = wide(x)
     axes = axes_of(axis, len(z.shape))
@@ -132,6 +136,8 @@ def batch_norm_gradients(dy, x, gamma, *, axis, epsilon):
 
     Reference: Ioffe and Szegedy, 2015, section 3,
     https://proceedings.mlr.press/v37/ioffe15.html
+
+    Equation: eq-normalization-backward
     """
     rank = len(ops.shape(x))
     kept = axes_of(axis, rank)
@@ -164,6 +170,8 @@ def update_running(running, batch, *, momentum):
 
     Reference: Ioffe and Szegedy, 2015, section 3.1,
     https://proceedings.mlr.press/v37/ioffe15.html
+
+    Equation: eq-normalization-running
     """
     batch = ops.convert_to_tensor(batch)
     return momentum * ops.cast(running, batch.dtype) + (1 - momentum) * batch

@@ -28,6 +28,8 @@ def as_line(gamma, beta, mean, variance, *, epsilon):
     1.0 -4.0
 
     Reference: Jacob et al., 2018, section 3.2, https://arxiv.org/abs/1712.05877
+
+    Equation: eq-normalization-line
     """
     mean, variance = map(ops.convert_to_tensor, (mean, variance))
     s = ops.rsqrt(variance + epsilon)
@@ -58,6 +60,8 @@ def fold_into_previous(kernel, bias, gamma, beta, mean, variance, *, epsilon):
     1.5 -2.5
 
     Reference: Jacob et al., 2018, section 3.2, https://arxiv.org/abs/1712.05877
+
+    Equation: eq-normalization-fold-previous
     """
     s, t = as_line(gamma, beta, mean, variance, epsilon=epsilon)
     b = 0 if bias is None else ops.convert_to_tensor(bias)
@@ -89,6 +93,8 @@ def fold_into_next(kernel, bias, gamma, beta, mean, variance, *, epsilon):
     1.5 -6.5
 
     Reference: Jacob et al., 2018, section 3.2, https://arxiv.org/abs/1712.05877
+
+    Equation: eq-normalization-fold-next
     """
     kernel = ops.convert_to_tensor(kernel)
     s, t = as_line(gamma, beta, mean, variance, epsilon=epsilon)

@@ -39,6 +39,8 @@ def layer_norm(x, gamma, beta, *, axis, epsilon):
      [-1.225  0.     1.225]]
 
     Reference: Ba, Kiros and Hinton, 2016, https://arxiv.org/abs/1607.06450
+
+    Equation: eq-normalization-layer
     """
     z = wide(x)
     axes = axes_of(axis, len(z.shape))

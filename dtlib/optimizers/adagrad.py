@@ -49,6 +49,8 @@ def adagrad_update(g, n, *, learning_rate, epsilon):
 
     Reference: Duchi, Hazan and Singer, 2011, Figure 1 (diagonal matrices),
     https://jmlr.org/papers/v12/duchi11a.html
+
+    Equation: eq-optimizers-adagrad
     """
     n = n + ops.square(g)
     return learning_rate * g / ops.sqrt(n + epsilon), n

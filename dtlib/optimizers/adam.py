@@ -43,6 +43,8 @@ def adam_update(g, m, v, t, *, learning_rate, beta_1, beta_2, epsilon):
     [ 0.1 -0.1]
 
     Reference: Kingma and Ba, 2015, Algorithm 1, https://arxiv.org/abs/1412.6980
+
+    Equation: eq-optimizers-adam
     """
     m = beta_1 * m + (1 - beta_1) * g
     v = beta_2 * v + (1 - beta_2) * ops.square(g)
@@ -86,6 +88,8 @@ def amsgrad_update(g, m, v, v_max, t, *, learning_rate, beta_1, beta_2, epsilon)
 
     Reference: Reddi, Kale and Kumar, 2018, Algorithm 2,
     https://openreview.net/forum?id=ryQu7f-RZ
+
+    Equation: eq-optimizers-amsgrad
     """
     m = beta_1 * m + (1 - beta_1) * g
     v = beta_2 * v + (1 - beta_2) * ops.square(g)

@@ -44,6 +44,8 @@ def adamax_update(g, m, u, t, *, learning_rate, beta_1, beta_2, epsilon):
     0.037 1000000.0
 
     Reference: Kingma and Ba, 2015, Algorithm 2, https://arxiv.org/abs/1412.6980
+
+    Equation: eq-optimizers-adamax
     """
     m = beta_1 * m + (1 - beta_1) * g
     u = larger(beta_2 * u, ops.abs(g))

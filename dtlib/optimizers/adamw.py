@@ -41,6 +41,8 @@ def adamw_update(
 
     Reference: Loshchilov and Hutter, 2019, Algorithm 2,
     https://arxiv.org/abs/1711.05101
+
+    Equation: eq-optimizers-adamw
     """
     delta, m, v = adam_update(
         g,

@@ -64,6 +64,8 @@ def ftrl_update(
 
     Reference: McMahan et al., 2013, "Ad click prediction: a view from the trenches",
     Algorithm 1, https://research.google.com/pubs/archive/41159.pdf
+
+    Equation: eq-optimizers-ftrl
     """
     n_new = n + ops.square(g)
     root, root_new = (_power(s, -learning_rate_power) for s in (n, n_new))

@@ -40,6 +40,8 @@ def lion_update(g, m, *, learning_rate, beta_1, beta_2):
     [ 0.1 -0.1  0. ]
 
     Reference: Chen et al., 2023, Algorithm 2, https://arxiv.org/abs/2302.06675
+
+    Equation: eq-optimizers-lion
     """
     c = beta_1 * m + (1 - beta_1) * g
     m = beta_2 * m + (1 - beta_2) * g

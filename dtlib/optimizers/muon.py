@@ -48,6 +48,8 @@ def newton_schulz(g, *, steps, coefficients):
     [0.7  0.71 0.7 ]
 
     Reference: Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/
+
+    Equation: eq-optimizers-newton-schulz
     """
     g = ops.convert_to_tensor(g)
     if len(g.shape) < 2:
@@ -105,6 +107,8 @@ def muon_update(
 
     References: Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/; for
     `rms_rate`, Liu et al., 2025, https://arxiv.org/abs/2502.16982
+
+    Equation: eq-optimizers-muon
     """
     m = momentum * m + (1 - momentum) * g
     d = momentum * m + (1 - momentum) * g if nesterov else m

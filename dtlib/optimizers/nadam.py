@@ -35,6 +35,8 @@ def nadam_momentum(t, *, beta_1, momentum_decay):
     0.6
 
     Reference: Dozat, 2015, http://cs229.stanford.edu/proj2015/054_report.pdf
+
+    Equation: eq-optimizers-nadam-momentum
     """
     return beta_1 * (1 - 0.5 * ops.exp(math.log(0.96) * momentum_decay * t))
 
@@ -83,6 +85,8 @@ def nadam_update(
     on back
 
     Reference: Dozat, 2015, http://cs229.stanford.edu/proj2015/054_report.pdf
+
+    Equation: eq-optimizers-nadam
     """
     mu = nadam_momentum(t, beta_1=beta_1, momentum_decay=momentum_decay)
     mu_next = nadam_momentum(t + 1, beta_1=beta_1, momentum_decay=momentum_decay)

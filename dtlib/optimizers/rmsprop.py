@@ -59,6 +59,8 @@ def rmsprop_update(g, v, b, m, *, learning_rate, rho, momentum, epsilon):
     Reference: Tieleman and Hinton, 2012, lecture 6e (no ε there; under the root as in
     Keras), https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf;
     centered and with momentum: Graves, 2013, eq. 38-41, https://arxiv.org/abs/1308.0850
+
+    Equation: eq-optimizers-rmsprop
     """
     v = rho * v + (1 - rho) * ops.square(g)
     spread = v

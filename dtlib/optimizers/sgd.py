@@ -31,6 +31,8 @@ def sgd_update(g, *, learning_rate):
     Reference: Cauchy, 1847, "Méthode générale pour la résolution des systèmes
     d'équations simultanées"; Robbins and Monro, 1951, for noisy gradients,
     https://doi.org/10.1214/aoms/1177729586
+
+    Equation: eq-optimizers-sgd
     """
     return learning_rate * g
 
@@ -61,6 +63,8 @@ def momentum_update(g, v, *, learning_rate, momentum):
 
     Reference: Polyak, 1964, "Some methods of speeding up the convergence of iteration
     methods", https://doi.org/10.1016/0041-5553(64)90137-5
+
+    Equation: eq-optimizers-momentum
     """
     v = momentum * v - learning_rate * g
     return -v, v
@@ -93,6 +97,8 @@ def nesterov_update(g, v, *, learning_rate, momentum):
     convergence rate O(1/k²)"; this form: Sutskever et al., 2013,
     https://proceedings.mlr.press/v28/sutskever13.html, and Bengio et al., 2013,
     https://arxiv.org/abs/1212.0901, §3.5.
+
+    Equation: eq-optimizers-nesterov
     """
     v = momentum * v - learning_rate * g
     return learning_rate * g - momentum * v, v

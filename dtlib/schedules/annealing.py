@@ -49,6 +49,8 @@ def polynomial_decay(
     [0.5, 0.2, 0.1, 0.1]
 
     Reference: Liu et al., 2015, "ParseNet", https://arxiv.org/abs/1506.04579
+
+    Equation: eq-schedules-polynomial
     """
     if cycle:
         n, p = elapsed(step, decay_steps)
@@ -89,6 +91,8 @@ def cosine_decay(
     [0.0, 0.1, 0.2, 0.1, 0.0]
 
     Reference: Loshchilov and Hutter, 2017, https://arxiv.org/abs/1608.03983
+
+    Equation: eq-schedules-cosine
     """
     warm, start = 0, initial_learning_rate
     if warmup_target is not None:
@@ -128,6 +132,8 @@ def cosine_decay_restarts(
     [1.0, 0.5, 0.5, 0.25, 0.125, 0.125]
 
     Reference: Loshchilov and Hutter, 2017, https://arxiv.org/abs/1608.03983
+
+    Equation: eq-schedules-restarts
     """
     i, p = _run(step, first_decay_steps, t_mul)
     annealed = m_mul**i * 0.5 * (1 + ops.cos(math.pi * p))

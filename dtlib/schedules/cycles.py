@@ -50,6 +50,8 @@ def warmup(step, *, learning_rate, warmup_steps, initial_learning_rate):
     [0.0, 0.1, 0.2, 0.2, 0.1]
 
     Reference: Goyal et al., 2017, §2.2, https://arxiv.org/abs/1706.02677
+
+    Equation: eq-schedules-warm-up
     """
     eta = learning_rate
     if callable(eta):
@@ -98,6 +100,8 @@ def one_cycle(
     [0.1, 0.55, 1.0, 0.1, 0.001, 0.001]
 
     Reference: Smith, 2018, §4.1, https://arxiv.org/abs/1803.09820
+
+    Equation: eq-schedules-one-cycle
     """
     first = max_learning_rate / div_factor
     corners = first, max_learning_rate, first, first / final_div_factor
@@ -131,6 +135,8 @@ def one_cycle_momentum(
     [0.95, 0.9, 0.85, 0.95]
 
     Reference: Smith, 2018, §4.2, https://arxiv.org/abs/1803.09820
+
+    Equation: eq-schedules-momentum
     """
     corners = max_momentum, min_momentum, max_momentum, max_momentum
     return rate(_cycle(step, corners, total_steps, peak, annealing), step)

@@ -39,6 +39,8 @@ def power_decay(step, *, initial_learning_rate, decay_steps, power):
     [0.12, 0.06, 0.04, 0.03]
 
     Reference: Robbins and Monro, 1951, https://doi.org/10.1214/aoms/1177729586
+
+    Equation: eq-schedules-power
     """
     t = real(step)
     eta = initial_learning_rate / (1 + t / decay_steps) ** power
@@ -70,6 +72,8 @@ def inverse_time_decay(
     [0.5, 0.5, 0.5]
 
     Reference: Bottou, 2012, "Stochastic Gradient Descent Tricks", §5.2.
+
+    Equation: eq-schedules-inverse-time
     """
     p = elapsed(step, decay_steps)[0] if staircase else real(step) / decay_steps
     eta = initial_learning_rate / (1 + decay_rate * p)
@@ -103,6 +107,8 @@ def exponential_decay(
 
     Reference: Bengio, 2012, "Practical Recommendations for Gradient-Based Training of
     Deep Architectures", https://arxiv.org/abs/1206.5533
+
+    Equation: eq-schedules-exponential
     """
     p = elapsed(step, decay_steps)[0] if staircase else real(step) / decay_steps
     eta = initial_learning_rate * decay_rate**p

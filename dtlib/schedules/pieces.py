@@ -31,6 +31,8 @@ def piecewise_constant_decay(step, *, boundaries, values):
     [0.1, 0.1, 0.001]
 
     Reference: Goodfellow et al., 2016, "Deep Learning", §8.3.1.
+
+    Equation: eq-schedules-piecewise
     """
     eta = ops.full_like(real(step), values[0])
     for boundary, value in zip(boundaries, values[1:], strict=True):
