@@ -272,12 +272,28 @@ def test_fit_need_not_compile_again():
     assert scheduled._dtlib_program is program
 
 
+def test_the_rule_stops_beyond_the_divergence_and_names_a_tenth_of_the_lowest():
+    """Losses given by hand, so that each bound is met from both sides."""
+
+    def fed(losses):
+        watch = training._range_test._Watch(None, 10.0 ** np.arange(4), 0.0, 4.0)
+        stopped = [watch.end(i, {"loss": loss}) for i, loss in enumerate(losses)]
+        return stopped, watch.result()
+
+    stopped, found = fed([2.0, 1.0, 3.99, 4.01])
+    assert stopped == [False, False, False, True]
+    assert found.reason.startswith("diverged") and found.suggestion == 1.0
+    assert fed([1.0, 2.0])[1].suggestion is None  # no rate was better than the first
+
+
 def test_a_model_never_trained_is_as_new():
     model, fresh = (network(optimizers.Adam(0.01)) for _ in range(2))
     training.find_learning_rate(model, X, Y, steps=5, sample_weight=np.ones(90))
     assert int(model.optimizer.iterations) == 0
     for ours, theirs in zip(model.variables, fresh.variables, strict=True):
         np.testing.assert_array_equal(array(ours), array(theirs))
+    assert model.metrics_variables  # made by the test, and empty again
+    assert not any(array(value).any() for value in model.metrics_variables)
     histories = [training.fit(m, X, Y, epochs=2).history for m in (model, fresh)]
     assert histories[0] == histories[1]
 
