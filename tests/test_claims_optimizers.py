@@ -12,7 +12,8 @@ from dtlib.claims import _optimizers_nets as nets
 from dtlib.claims import _optimizers_speed as c_speed
 from dtlib.claims import _optimizers_sweep as c_sweep
 from dtlib.claims import arms
-from dtlib.claims._optimizers_runs import ACCURACY, LOSS, Runs, crossing
+from dtlib.claims._optimizers_runs import ACCURACY, LOSS, Runs
+from dtlib.claims.arms import crossing
 
 SEED, RATE = 3, 0.01
 

@@ -5,14 +5,21 @@ Tests: tests/test_claims_activations.py.
 
 import functools
 import math
-import time
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from dtlib import activations, datasets, experiments, initializers, training
-from dtlib.claims.arms import SETTINGS, WIDTHS, network, training_data
+from dtlib.claims.arms import (
+    SETTINGS,
+    WIDTHS,
+    crossing,
+    data_name,
+    network,
+    rounds,
+    training_data,
+)
 from dtlib.claims.evidence import Evidence, combine
 
 DEPTHS = (2, 20)
@@ -182,7 +189,7 @@ def evidence(found, rows, scale, more="", **numbers):
             numbers[f"{name}: diverged"] = run.diverged
             edges += [name] if run.at_edge else []
     setting = SETTINGS[scale]
-    text = f"{'MNIST-1D' if scale == 'quick' else 'Fashion-MNIST'}, width "
+    text = f"{data_name(scale)}, width "
     text += f"{WIDTHS[scale]}, SGD with momentum {MOMENTUM}, {setting['epochs']} "
     text += f"epochs, {len(setting['seeds'])} paired seeds, each with its usual draw, "
     text += "test accuracy, rates tuned on validation; the best was an end of the grid "
@@ -196,40 +203,10 @@ def epochs_to(losses, target):
     >>> epochs_to([3.0, 2.0, 1.0], 1.5)
     2.5
     """
-    below = np.flatnonzero(np.asarray(losses) <= target)
-    if not len(below):
+    losses = np.asarray(losses)
+    if losses.min() > target:
         return len(losses) + 1.0
-    i = below[0]  # losses[i] is that after epoch i + 1
-    if i == 0:
-        return 1.0
-    return float(i + (losses[i - 1] - target) / (losses[i - 1] - losses[i]))
-
-
-def rounds(calls, n=10, best=5):
-    """Seconds of processor time of each call, in n rounds that take turns.
-
-    A busy machine does not count, and what slows a round slows all of its calls; each
-    is the best of some. Every call is made once before, to compile.
-
-    Args:
-        calls: `{name: function without arguments}`.
-        n: Rounds.
-        best: Calls a round, of which the quickest counts.
-
-    Returns:
-        `{name: array of n seconds}`.
-    """
-    for call in calls.values():
-        call()
-    seconds = {name: np.full(n, np.inf) for name in calls}
-    for i in range(n):
-        for _ in range(best):
-            for name, call in calls.items():
-                started = time.process_time()
-                call()
-                spent = time.process_time() - started
-                seconds[name][i] = min(seconds[name][i], spent)
-    return seconds
+    return 1.0 + crossing(losses, target)  # losses[0] is that after epoch 1
 
 
 def wide(arm):

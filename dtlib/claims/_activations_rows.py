@@ -166,9 +166,7 @@ def fastest(found, seconds):
             shown.append(row(name, more, part="epochs", **aside, **labels))
     for other in OTHERS:
         ratio = np.log(seconds[other] / seconds["ReLU"])
-        numbers[f"{other}: time a step ÷ ReLU's"] = np.round(
-            np.exp(np.median(ratio)), 1
-        )
+        numbers[f"{other}: time a step ÷ ReLU's"] = typical(ratio)
         name = f"log of time a step, {other} ÷ ReLU"
         labels = dict(part="step", other=other, decides=False)
         shown.append(row(name, coarse(ratio), min_effect=TENTH, **labels))

@@ -15,7 +15,7 @@ from dtlib.claims._normalization_nets import (
     sample,
     tune,
 )
-from dtlib.claims.arms import SETTINGS, WIDTHS, training_data
+from dtlib.claims.arms import SETTINGS, WIDTHS, data_name, training_data
 from dtlib.claims.evidence import Evidence, combine
 
 NAMES = {"none": "none", "before": "BN", "after": "after", "noisy": "noisy BN"}
@@ -38,8 +38,8 @@ def report(rows, arms, scale, text, grid=RATES, **numbers):
         told[f"{name}: learning rate"] = arm.rate
         told[f"{name}: diverged"] = arm.diverged
     edges = ", ".join(name for name, arm in arms.items() if arm.at_edge)
-    data = "MNIST-1D" if scale == "quick" else "Fashion-MNIST"
-    how = f"{data}, plain SGD, {len(SETTINGS[scale]['seeds'])} paired seeds, {text}"
+    how = f"{data_name(scale)}, plain SGD, "
+    how += f"{len(SETTINGS[scale]['seeds'])} paired seeds, {text}"
     if arms:
         how += f" Rates tuned on validation over {list(grid)}; the best was an end of "
         how += f"them for: {edges or 'none'}."

@@ -6,7 +6,6 @@ Tests: tests/test_claims_normalization.py.
 import functools
 import itertools
 import math
-import time
 
 import keras
 import numpy as np
@@ -14,7 +13,15 @@ import numpy as np
 from dtlib import datasets, normalization, training
 from dtlib.claims import _normalization_nets as nets
 from dtlib.claims._normalization_nets import RATES, Kind, Net
-from dtlib.claims.arms import LEAST, SETTINGS, WIDTHS, network, training_data
+from dtlib.claims.arms import (
+    LEAST,
+    SETTINGS,
+    WIDTHS,
+    crossing,
+    network,
+    rounds,
+    training_data,
+)
 from dtlib.claims.evidence import row
 
 SHORT = 4  # epochs: whether a rate is usable shows at once
@@ -74,7 +81,7 @@ def fitting(scale, norm, net):
     return {net.drop: each for net, each in done.items()}
 
 
-def dropout_rows(scale, arms, numbers):
+def dropout_rows(scale, arms):
     """C17b: the rate of dropout that is best on validation, without BN − with."""
     best = {}
     for norm, name in (("none", "none"), ("before", "BN")):
@@ -109,14 +116,7 @@ def reached(curve, target):
     >>> reached(np.array([[0.1, 0.1], [0.3, 0.1], [0.5, 0.2]]), 0.4)
     array([1.5, 2. ])
     """
-    epochs = np.full(curve.shape[1], len(curve) - 1.0)
-    for i, line in enumerate(np.asarray(curve).T):
-        above = np.flatnonzero(line >= target)
-        if len(above):
-            k = above[0]
-            part = (target - line[k - 1]) / (line[k] - line[k - 1]) if k else 0.0
-            epochs[i] = k - 1 + part if k else 0.0
-    return epochs
+    return np.array([crossing(-line, -target) for line in np.asarray(curve).T])
 
 
 @functools.cache
@@ -177,21 +177,18 @@ def clock(scale, depth):
     def infer(model):
         training.evaluate(model, x, y, batch_size=250)
 
-    jobs = [(fit, plain), (fit, bn), (infer, plain), (infer, bn)]
-    for job in jobs[:2]:
-        job[0](job[1])
-    jobs.append((infer, normalization.fold_batch_norm(bn)))
-    for do, model in jobs:
-        do(model)
-    found = []
-    for _ in SETTINGS[scale]["seeds"]:
-        fastest = np.full(len(jobs), np.inf)
-        for _, (i, (do, model)) in itertools.product(range(3), enumerate(jobs)):
-            start = time.process_time()
-            do(model)
-            fastest[i] = min(fastest[i], time.process_time() - start)
-        found.append(np.log2(fastest[[1, 3, 4]] / fastest[[0, 2, 2]]))
-    return np.round(np.array(found), 1).T
+    fit(plain), fit(bn)
+    folded = normalization.fold_batch_norm(bn)
+    calls = {
+        "fit": lambda: fit(plain),
+        "fit, BN": lambda: fit(bn),
+        "infer": lambda: infer(plain),
+        "infer, BN": lambda: infer(bn),
+        "infer, folded": lambda: infer(folded),
+    }
+    spent = rounds(calls, n=len(SETTINGS[scale]["seeds"]), best=3)
+    pairs = ("fit, BN", "fit"), ("infer, BN", "infer"), ("infer, folded", "infer")
+    return np.round([np.log2(spent[a] / spent[b]) for a, b in pairs], 1)
 
 
 def coarse(value):

@@ -11,9 +11,10 @@ from keras import ops
 from dtlib import optimizers
 from dtlib.claims import _optimizers_bowl as bowls
 from dtlib.claims import _optimizers_nets as nets
-from dtlib.claims._optimizers_runs import LOSS, crossing
+from dtlib.claims._optimizers_runs import LOSS
 from dtlib.claims._optimizers_speed import BY_LOSS, LONG, long_runs
 from dtlib.claims._optimizers_sweep import TASKS, epochs, text
+from dtlib.claims.arms import crossing
 from dtlib.claims.evidence import Evidence, combine, row
 from dtlib.optimizers import momentum_update
 

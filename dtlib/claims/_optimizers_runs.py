@@ -47,6 +47,14 @@ class Runs:
         """Scores of the judged seeds at the rate that validation accuracy chooses."""
         return self.final(kind, part)[:, self.chosen()]
 
+    def told(self, name):
+        """Accuracy, rate and number of diverged runs at the chosen rate, for `name`."""
+        return {
+            f"{name}: accuracy": self.tuned().mean(),
+            f"{name}: learning rate": self.rate(),
+            f"{name}: diverged": int(self.diverged[: self.n, self.chosen()].sum()),
+        }
+
     def history(self, rate, kind=LOSS, part="train"):
         """(judged seeds, measurements) at the rate of this index."""
         return self.curve[:, kind, PARTS.index(part), : self.n, rate].T
@@ -58,18 +66,3 @@ class Runs:
     def tried(self, rate, kind=LOSS, part="train"):
         """(measurements,) at the rate of this index, the tuning seeds' mean."""
         return self.curve[:, kind, PARTS.index(part), self.n :, rate].mean(axis=1)
-
-
-def crossing(curve, level):
-    """Where a measured curve first falls to `level`: in measurements, interpolated.
-
-    One that never does gives its length less 1, the last measurement.
-
-    >>> crossing(np.array([3.0, 2.0, 1.0, 2.0]), 1.5)
-    1.5
-    """
-    below = np.flatnonzero(curve <= level)
-    if not len(below) or below[0] == 0:
-        return 0.0 if len(below) else float(len(curve) - 1)
-    k = below[0]
-    return float(k - 1 + (curve[k - 1] - level) / (curve[k - 1] - curve[k]))

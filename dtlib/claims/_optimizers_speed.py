@@ -11,8 +11,9 @@ import numpy as np
 
 from dtlib import optimizers
 from dtlib.claims import _optimizers_nets as nets
-from dtlib.claims._optimizers_runs import ACCURACY, LOSS, crossing
+from dtlib.claims._optimizers_runs import ACCURACY, LOSS
 from dtlib.claims._optimizers_sweep import epochs, text
+from dtlib.claims.arms import crossing
 from dtlib.claims.evidence import Evidence, combine, row
 from dtlib.optimizers import adam_update
 

@@ -12,8 +12,7 @@ from scipy import stats
 
 from dtlib import experiments, schedules
 from dtlib.claims import _optimizers_nets as nets
-from dtlib.claims._optimizers_runs import crossing
-from dtlib.claims.arms import LEAST, SETTINGS
+from dtlib.claims.arms import LEAST, SETTINGS, crossing
 from dtlib.claims.evidence import Evidence, combine, row
 
 ADAPTIVE = ("Adagrad", "RMSprop", "Adam", "Adamax", "Nadam")
@@ -87,9 +86,7 @@ def tuned_numbers(found):
     numbers = {}
     for (task, arm), runs in found.items():
         name = arm if task == nets.TASK else f"{arm}, {task}"
-        numbers[f"{name}: accuracy"] = runs.tuned().mean()
-        numbers[f"{name}: learning rate"] = runs.rate()
-        numbers[f"{name}: diverged"] = int(runs.diverged[: runs.n, runs.chosen()].sum())
+        numbers |= runs.told(name)
     return numbers
 
 

@@ -3,7 +3,10 @@
 The appendix `claims` of the book shows it. Tests: tests/test_claims.py.
 """
 
+import time
+
 import keras
+import numpy as np
 
 from dtlib import datasets
 from dtlib.claims.evidence import Evidence, combine
@@ -25,6 +28,11 @@ def training_data(scale):
         return datasets.mnist1d(2000, 1000)
     size = "sample" if scale == "standard" else "full"
     return datasets.fashion_mnist(size, standardize=True)
+
+
+def data_name(scale):
+    """What `training_data` is called in a text."""
+    return "MNIST-1D" if scale == "quick" else "Fashion-MNIST"
 
 
 def network(shape, hidden, optimizer, *, classes=10, start="glorot_normal"):
@@ -64,7 +72,7 @@ def report(found, rows, scale, how="plain SGD", more=""):
     for part in found.tuning:
         for name in found.tuned[part["arm"]]:
             tuned.setdefault(name, set()).add(part[name])
-    text = f"{'MNIST-1D' if scale == 'quick' else 'Fashion-MNIST'}, {how}, "
+    text = f"{data_name(scale)}, {how}, "
     text += f"{SETTINGS[scale]['epochs']} epochs, {len(found.seeds)} paired seeds, "
     text += f"test {found.metric}"
     if tuned:
@@ -76,3 +84,45 @@ def report(found, rows, scale, how="plain SGD", more=""):
 
 
 NAMES = {"learning_rate": "rates"}
+
+
+def crossing(curve, level):
+    """Where a measured curve first falls to `level`: in measurements, interpolated.
+
+    One that never does gives its length less 1, the last measurement.
+
+    >>> crossing(np.array([3.0, 2.0, 1.0, 2.0]), 1.5)
+    1.5
+    """
+    below = np.flatnonzero(curve <= level)
+    if not len(below) or below[0] == 0:
+        return 0.0 if len(below) else float(len(curve) - 1)
+    k = below[0]
+    return float(k - 1 + (curve[k - 1] - level) / (curve[k - 1] - curve[k]))
+
+
+def rounds(calls, n=10, best=5):
+    """Seconds of processor time of each call, in n rounds that take turns.
+
+    A busy machine does not count, and what slows a round slows all of its calls; each
+    is the best of some. Every call is made once before, to compile.
+
+    Args:
+        calls: `{name: function without arguments}`.
+        n: Rounds.
+        best: Calls a round, of which the quickest counts.
+
+    Returns:
+        `{name: array of n seconds}`.
+    """
+    for call in calls.values():
+        call()
+    seconds = {name: np.full(n, np.inf) for name in calls}
+    for i in range(n):
+        for _ in range(best):
+            for name, call in calls.items():
+                started = time.process_time()
+                call()
+                spent = time.process_time() - started
+                seconds[name][i] = min(seconds[name][i], spent)
+    return seconds

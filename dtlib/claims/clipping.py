@@ -11,7 +11,7 @@ import numpy as np
 
 from dtlib import datasets, experiments
 from dtlib.claims._clipping_recurrent import adding_problem, train
-from dtlib.claims.arms import LEAST, SETTINGS, WIDTHS, network
+from dtlib.claims.arms import LEAST, SETTINGS, WIDTHS, data_name, network
 from dtlib.claims.evidence import Evidence, combine, row
 from dtlib.claims.registry import claim
 
@@ -259,7 +259,7 @@ def judge_c54(normal, plain, chosen, scale):
         if value in (grids[name][0], grids[name][-1])
     ]
     text = (
-        f"{'MNIST-1D' if scale == 'quick' else 'Fashion-MNIST'}, {DEPTHS[scale]} layers"
+        f"{data_name(scale)}, {DEPTHS[scale]} layers"
         f" of ReLU, plain SGD, {SETTINGS[scale]['epochs']} epochs, "
         f"{len(normal.seeds)} paired seeds with BN and {n} without, test accuracy; "
         f"tuned on validation over rates {list(DEEP_RATES)} and thresholds "

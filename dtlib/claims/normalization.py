@@ -108,7 +108,7 @@ def c17(scale):
     yet fitted its examples has a small gap for another reason.
     """
     arms, numbers, shown = {}, {}, []
-    rows, best = more.dropout_rows(scale, arms, numbers)
+    rows, best = more.dropout_rows(scale, arms)
     nets = {"over": "overfitting", "under": "underfitting"}
     nets["longer"] = "overfitting, longer"
     for norm, (net, told) in itertools.product(("none", "before"), nets.items()):

@@ -8,8 +8,8 @@ import numpy as np
 
 from dtlib.claims import _optimizers_nets as optimizers_nets
 from dtlib.claims import _schedules_nets as nets
-from dtlib.claims._optimizers_runs import ACCURACY, crossing
-from dtlib.claims.arms import LEAST, SETTINGS
+from dtlib.claims._optimizers_runs import ACCURACY
+from dtlib.claims.arms import LEAST, SETTINGS, crossing
 from dtlib.claims.evidence import Evidence, combine, row
 from dtlib.claims.registry import claim
 
@@ -46,10 +46,7 @@ def tuned_numbers(found, kind="", after=""):
     """Accuracy, rate and diverged runs of each arm at the rate tuning chose."""
     numbers = {}
     for arm, runs in found.items():
-        name = f"{kind}{arm}{after}"
-        numbers[f"{name}: accuracy"] = runs.tuned().mean()
-        numbers[f"{name}: learning rate"] = runs.rate()
-        numbers[f"{name}: diverged"] = int(runs.diverged[: runs.n, runs.chosen()].sum())
+        numbers |= runs.told(f"{kind}{arm}{after}")
     return numbers
 
 
