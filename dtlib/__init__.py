@@ -32,9 +32,11 @@ _MODULES = (
     "notebook",
     "optimizers",
     "plots",
+    "pretraining",
     "regularizers",
     "schedules",
     "training",
+    "transfer",
 )
 __all__ = ["BOOK", "__version__", *_MODULES]
 

@@ -62,6 +62,7 @@ def tensor(x, dtype="float32"):
 # Mixup --------------------------------------------------------------------------------
 
 
+@pytest.mark.equation("eq-augmentation-mixup")
 @every_dtype
 def test_mixup_is_the_papers_blend_in_every_type(dtype):
     x, y = tensor(IMAGES / 255, dtype), tensor(LABELS, dtype)
@@ -92,6 +93,7 @@ def test_a_weight_of_1_leaves_a_sample_alone_and_0_swaps_it():
     assert none is None and (array(x) == IMAGES).all()
 
 
+@pytest.mark.equation("eq-augmentation-weight")
 @pytest.mark.parametrize("alpha", [0.001, 0.01, 0.049, 0.05, 0.2, 1.0, 8.0])
 def test_the_weight_has_the_law_of_beta(alpha):
     weight = array(augmentation.mixup_weight((40_000,), alpha=alpha, seed=1))
@@ -159,6 +161,7 @@ def test_extreme_pixels_blend_without_nan():
 # Random erasing -----------------------------------------------------------------------
 
 
+@pytest.mark.equation("eq-augmentation-box")
 def test_the_box_is_the_rule_lies_within_and_has_the_share_it_is_asked_for():
     side, place = RNG.uniform(size=(2, 3000, 2))
     box = array(
@@ -174,6 +177,7 @@ def test_the_box_is_the_rule_lies_within_and_has_the_share_it_is_asked_for():
     assert share.mean() == pytest.approx(oracles.mean_share(0.1, 0.4), abs=four)
 
 
+@pytest.mark.equation("eq-augmentation-erase")
 @every_dtype
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_erasing_is_counted_pixel_by_pixel(dtype, data_format):

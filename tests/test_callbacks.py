@@ -2,6 +2,10 @@
 
 import itertools
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -332,6 +336,76 @@ def test_it_says_what_it_does_when_asked(cls, capsys):
         "Epoch 14: the learning rate is now 0.025.\n",
     }
     assert said == expected[cls]
+
+
+# Stopped by force ---------------------------------------------------------------------
+
+STUDY = """
+import sys, time
+import keras
+import numpy as np
+from dtlib import training
+
+X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+Y = X[:, :1] * X[:, 1:2]
+
+
+def study(folder, epochs=6, *more):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([
+        keras.Input((4,)), keras.layers.Dense(8, "tanh"),
+        keras.layers.BatchNormalization(), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    backup = keras.callbacks.BackupAndRestore(folder)
+    training.fit(model, X, Y, epochs=epochs, batch_size=20, callbacks=[backup, *more])
+    return model
+
+
+def wait_to_be_killed(epoch, logs):
+    print(epoch, flush=True)
+    time.sleep(300 * (epoch == 4))
+
+
+if __name__ == "__main__":
+    study(sys.argv[1], 6, keras.callbacks.LambdaCallback(wait_to_be_killed))
+"""
+
+
+@pytest.mark.tensorflow
+def test_a_run_resumed_after_a_kill_is_the_run_that_was_never_killed(tmp_path):
+    program = tmp_path / "study.py"
+    program.write_text(STUDY, "utf-8")
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    child = subprocess.Popen(
+        [sys.executable, program, tmp_path / "backup"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=here,
+    )
+    with child:
+        begun = []
+        for line in child.stdout:
+            begun.append(int(line))
+            if begun[-1] == 4:
+                child.kill()
+    assert begun == [0, 1, 2, 3, 4] and child.returncode != 0
+    names = {"__name__": "study"}
+    exec(compile(STUDY, "study", "exec"), names)
+    early = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: early.append(array(note.model.weights[0]))
+    )
+    unbroken = names["study"](tmp_path / "other", 6, note)
+    resumed = names["study"](tmp_path / "backup")
+    assert unbroken.history.epoch == [0, 1, 2, 3, 4, 5]
+    assert resumed.history.epoch == [4, 5]
+    whole = [*unbroken.variables, *unbroken.optimizer.variables]
+    parts = [*resumed.variables, *resumed.optimizer.variables]
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(array(a), array(b), rtol=1e-5, atol=1e-6)
+    # A run that ended at the kill would show.
+    assert np.abs(early[3] - array(resumed.weights[0])).max() > 1e-3
 
 
 # The table ----------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_starts_have_the_variance_of_the_initializers_they_are_named_after(shape
 
 
 def test_the_shift_is_one_for_a_batch_and_new_at_each_step():
-    layer, x = Shift(), np.ones((50, 200), "float32")
+    layer, x = Shift(seed=0), np.ones((50, 200), "float32")
     first, second = (np.array(layer(x, training=True)) for _ in range(2))
     assert np.ptp(first, axis=0).max() == 0 and not (first == second).any()
     np.testing.assert_array_equal(layer(x, training=False), x)
@@ -114,13 +114,27 @@ def test_the_shift_is_one_for_a_batch_and_new_at_each_step():
 
 
 def test_dropout_keeps_the_mean_and_each_networks_own_rate():
-    layer = Drop([0.0, 0.5], 3)
+    layer = Drop([0.0, 0.5], 3, seed=0)
     y = np.array(layer(np.ones((4000, 6), "float32"), training=True))
     np.testing.assert_array_equal(y[:, :3], 1)
     # 12,000 draws of 0 or 2: the mean is 1 to within 0.01.
     assert set(np.unique(y[:, 3:])) == {0, 2} and y[:, 3:].mean() == pytest.approx(
         1, abs=0.04
     )
+
+
+def test_no_two_layers_of_a_network_draw_the_same():
+    for kind, drop, cls in (("none", 0.5, Drop), ("noisy", 0.0, Shift)):
+        net = nets.Net(drop=drop)
+        model = nets.networks(
+            nets.Kind(norm=kind), [net], [0], [0.1], np.zeros((4, 5), "float32")
+        )
+        own = [layer for layer in model.layers if isinstance(layer, cls)]
+        drawn = [
+            np.array(layer(np.ones((50, 32), "float32"), training=True))
+            for layer in own
+        ]
+        assert len(drawn) == 2 and not np.array_equal(*drawn)
 
 
 def test_the_largest_rate_is_the_last_before_the_first_that_fails():

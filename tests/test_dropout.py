@@ -49,6 +49,7 @@ def chance(mask, rate):
 # The coin tosses ----------------------------------------------------------------------
 
 
+@pytest.mark.equation("eq-dropout-mask")
 @pytest.mark.parametrize("rate", [0.01, 0.2, 0.5, 0.9])
 def test_the_mask_drops_the_share_it_is_asked_for(rate):
     kept = array(dropout.keep_mask((400, 500), rate=rate, seed=3))
@@ -79,6 +80,7 @@ def test_an_int_seed_repeats_and_a_generator_moves_on():
 # Plain dropout ------------------------------------------------------------------------
 
 
+@pytest.mark.equation("eq-dropout-kept")
 @every_dtype
 @pytest.mark.parametrize("rate", [0.0, 0.3, 0.9])
 def test_dropout_is_the_definition_in_every_type(dtype, rate):
@@ -198,6 +200,7 @@ def test_alpha_prime_is_made_of_the_constants_that_fix_mean_0_and_variance_1():
     )
 
 
+@pytest.mark.equation("eq-dropout-alpha")
 @every_dtype
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.7])
 def test_alpha_dropout_is_the_papers_line_in_every_type(dtype, rate):
@@ -221,6 +224,7 @@ def test_alpha_dropout_keeps_mean_0_and_variance_1_and_plain_dropout_does_not(ra
     assert plain.var() == pytest.approx(1 / (1 - rate), rel=0.02)
 
 
+@pytest.mark.equation("eq-dropout-line")
 def test_the_line_is_exact_for_any_two_values():
     # x = ±1 with equal chances has mean 0 and variance 1; so has y, averaged exactly.
     rate = 0.35
@@ -239,6 +243,7 @@ def test_the_line_is_exact_for_any_two_values():
 # Gaussian dropout ---------------------------------------------------------------------
 
 
+@pytest.mark.equation("eq-dropout-gaussian")
 @every_dtype
 def test_gaussian_dropout_is_the_papers_noise(dtype):
     z = RNG.normal(size=X.shape)

@@ -124,6 +124,7 @@ def test_mc_predict_leaves_batch_norm_alone_unlike_the_common_bug():
     assert not agrees(predict_in_training)
 
 
+@pytest.mark.equation("eq-dropout-samples")
 def test_its_mean_is_the_average_over_all_masks():
     keras.utils.set_random_seed(2)
     model = keras.Sequential(
@@ -277,6 +278,7 @@ SAMPLES = RNG.dirichlet([0.3, 0.5, 1.0, 0.2], size=(9, 30))
 SAMPLES[0, 0] = [1, 0, 0, 0]
 
 
+@pytest.mark.equation("eq-dropout-mean", "eq-dropout-entropy", "eq-dropout-dispute")
 def test_the_measures_are_their_definitions():
     total, own = oracles.predictive_entropy(SAMPLES), oracles.expected_entropy(SAMPLES)
     for measure, expected in {
@@ -364,6 +366,7 @@ P[:6] = [[0.2, 0.2, 0.6], [0.4, 0.3, 0.3], [1, 0, 0], [0.8, 0.1, 0.1]] + [
 LABELS = RNG.integers(0, 3, size=300)
 
 
+@pytest.mark.equation("eq-dropout-ece")
 @pytest.mark.parametrize("bins", [1, 3, 5, 10, 15, 100])
 def test_calibration_is_guos_table(bins):
     rows, error = oracles.calibration(LABELS, P, bins)

@@ -207,6 +207,18 @@ def test_equations_carry_the_stem_of_their_chapter(place):
     assert [label for label in found if not label.startswith(f"eq-{stem}-")] == []
 
 
+def test_each_number_of_the_text_is_glued_and_none_twice():
+    glued, used = [], set()
+    for place in NOTEBOOKS:
+        notebook = read(place)
+        outputs = [output for cell in code(notebook) for output in cell.outputs]
+        found = (output.get("metadata", {}).get("scrapbook") for output in outputs)
+        glued += [scrap["name"] for scrap in found if scrap]
+        used |= set(re.findall(r"\{glue:text\}`([^`]+)`", markdown(notebook)))
+    assert len(glued) == len(set(glued))
+    assert used <= set(glued)
+
+
 def test_every_equation_that_is_quoted_exists():
     texts = {place: markdown(read(place)) for place in NOTEBOOKS}
     known = {label for text in texts.values() for label in labels(text)}

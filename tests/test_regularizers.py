@@ -50,6 +50,9 @@ def made(cls):
 # Penalties ----------------------------------------------------------------------------
 
 
+@pytest.mark.equation(
+    "eq-regularizers-l1", "eq-regularizers-l2", "eq-regularizers-elastic"
+)
 @every_class
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_each_penalty_is_its_sum_in_every_type_and_the_one_of_keras(cls, dtype):
@@ -310,6 +313,7 @@ def test_decay_is_no_l2_penalty_unlike_the_common_bug(make):
 SHARES = [0.0, 0.01, 0.25, 1 / 3, 0.5, 0.9, 1.0]
 
 
+@pytest.mark.equation("eq-regularizers-magnitude")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("share", SHARES)
 def test_exactly_the_smallest_weights_go(share, dtype):
@@ -365,6 +369,7 @@ def test_nan_is_not_pruned_away():
         assert math.isnan(float(regularizers.sparsity(w, threshold=share)))
 
 
+@pytest.mark.equation("eq-regularizers-sparsity")
 @pytest.mark.parametrize("threshold", [0.0, 1e-3, 0.5, 1.0])
 def test_sparsity_counts_what_is_small_beside_the_largest(threshold):
     w = kernel((40, 5)) ** 5

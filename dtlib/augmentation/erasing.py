@@ -37,6 +37,8 @@ def erasing_box(side, place, *, height, width, scale):
     [[2. 1. 6. 3.]]
 
     Reference: see `erase`.
+
+    Equation: eq-augmentation-box
     """
     side, place = (ops.convert_to_tensor(u, "float32") for u in (side, place))
     low, high = scale
@@ -77,6 +79,8 @@ def erase(images, box, fill, *, data_format):
     first column of every image.
 
     Reference: Zhong et al., 2020, https://arxiv.org/abs/1708.04896
+
+    Equation: eq-augmentation-erase
     """
     last = data_format == "channels_last"
     height, width = ops.shape(images)[1:3] if last else ops.shape(images)[2:4]

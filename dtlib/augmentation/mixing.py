@@ -38,6 +38,8 @@ def mixup_weight(shape, *, alpha, seed):
     0.7
 
     Reference: see `mixup`.
+
+    Equation: eq-augmentation-weight
     """
     if alpha >= SMALL_ALPHA:
         return random.beta(shape, alpha, alpha, dtype="float32", seed=seed)
@@ -81,6 +83,8 @@ def mixup(images, labels, permutation, weight):
      [0.25 0.75]]
 
     Reference: Zhang et al., 2018, https://arxiv.org/abs/1710.09412
+
+    Equation: eq-augmentation-mixup
     """
     mixed = _blend(images, permutation, weight)
     if labels is None:

@@ -66,9 +66,9 @@ class Shift(keras.layers.Layer):
     that batch normalization is said to remove. None at inference.
     """
 
-    def __init__(self):
+    def __init__(self, seed):
         super().__init__()
-        self.seed_generator = keras.random.SeedGenerator(0)
+        self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, x, training=False):
         if not training:
@@ -80,12 +80,12 @@ class Shift(keras.layers.Layer):
 
 
 class Drop(keras.layers.Layer):
-    """Inverted dropout, each network with a rate of its own."""
+    """Inverted dropout, each network with a rate of its own, each layer with a seed."""
 
-    def __init__(self, rates, units):
+    def __init__(self, rates, units, seed):
         super().__init__()
         self.rates = own(self, rates, units)
-        self.seed_generator = keras.random.SeedGenerator(0)
+        self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, x, training=False):
         if not training:

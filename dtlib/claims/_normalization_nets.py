@@ -101,12 +101,12 @@ def networks(kind, nets, seeds, rates, x, classes=10):
         if kind.norm in ("before", "noisy"):
             layers.append(Norm(momenta, units))
         if kind.norm == "noisy":
-            layers.append(Shift())
+            layers.append(Shift(seed=i))
         layers.append(keras.layers.Activation(kind.activation))
         if kind.norm == "after":
             layers.append(Norm(momenta, units))
         if any(net.drop for net in nets):
-            layers.append(Drop([net.drop for net in nets], units))
+            layers.append(Drop([net.drop for net in nets], units, seed=i))
     layers += [Blocks(kernels(kind.depth)), keras.layers.Reshape((count, classes))]
     model = keras.Sequential([*layers, Rate(rates)])
     # Keras takes the mean over the networks too; times their number it is a sum.
@@ -160,6 +160,18 @@ def sample(data, n=None):
     return Sample(np.concatenate(parts), np.concatenate(labels), *rows)
 
 
+def started(model, fresh):
+    """`model` at the start of `fresh`, to save a compilation; `fresh` if it is None."""
+    if model is None:
+        return fresh
+    for old, new in zip(model.variables, fresh.variables, strict=True):
+        old.assign(new)
+    iterations, _, *velocities = model.optimizer.variables
+    for slot in (iterations, *velocities):
+        slot.assign(keras.ops.zeros_like(slot))
+    return model
+
+
 def train(runs, kind, given, *, epochs, batch_size=40, model=None, callbacks=()):
     """Train a network for each `(net, rate, seed)` of `runs`, all at once.
 
@@ -174,12 +186,7 @@ def train(runs, kind, given, *, epochs, batch_size=40, model=None, callbacks=())
         The trained model.
     """
     nets, rates, seeds = zip(*runs, strict=True)
-    fresh = networks(kind, nets, seeds, rates, given.x)
-    if model is None:
-        model = fresh
-    else:
-        for old, new in zip(model.variables, fresh.variables, strict=True):
-            old.assign(new)
+    model = started(model, networks(kind, nets, seeds, rates, given.x))
     rows = orders(len(given.train), seeds)
     training.fit(
         model,

@@ -143,14 +143,14 @@ class Nets(keras.Model):
 class Parts(keras.metrics.Metric):
     """Mean loss and accuracy of every network on every part: (2, P, S, R)."""
 
-    def __init__(self, parts, shape):
-        super().__init__(name="parts")
+    def __init__(self, parts, shape, name="parts"):
+        super().__init__(name=name)
         zeros = dict(initializer="zeros")
         self.total = self.add_variable((2, parts, *shape), name="total", **zeros)
         self.count = self.add_variable((parts, 1, 1), name="count", **zeros)
 
     def update_state(self, part, loss, right):
-        share = ops.one_hot(part, len(PARTS), dtype=loss.dtype)
+        share = ops.one_hot(part, self.count.shape[0], dtype=loss.dtype)
         sums = [ops.einsum("srb,bp->psr", v, share) for v in (loss, right)]
         self.total.assign(self.total + ops.stack(sums))
         self.count.assign(self.count + ops.sum(share, axis=0)[:, None, None])

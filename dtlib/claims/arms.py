@@ -16,10 +16,21 @@ LEAST = 0.01
 # 40 divides all parts of the quick data: no smaller batch remains.
 QUICK = dict(epochs=10, batch_size=40, seeds=range(10), tune_seeds=range(100, 102))
 LONGER = dict(epochs=20, batch_size=32, tune_seeds=range(100, 103))
+SEEDS = ("seeds", "tune_seeds")
 # The protocol's numbers at each scale, and the width of the networks.
 SETTINGS = {"quick": QUICK, "standard": LONGER | {"seeds": range(20)}}
 SETTINGS["full"] = LONGER | {"seeds": range(30)}
 WIDTHS = {"quick": 32, "standard": 64, "full": 100}
+
+
+def unseen(setting):
+    """The setting on seeds that no trial has used.
+
+    For an experiment whose design was changed after its first results: they must not
+    judge it again.
+    """
+    seeds = {key: [1000 + seed for seed in setting[key]] for key in SEEDS}
+    return setting | seeds
 
 
 def training_data(scale):

@@ -37,6 +37,8 @@ def alpha_dropout_affine(*, rate):
     (1.0, 0.0)
 
     Reference: Klambauer et al., 2017, §2, https://arxiv.org/abs/1706.02515
+
+    Equation: eq-dropout-line
     """
     q = 1 - rate
     a = 1 / math.sqrt(q + ALPHA_PRIME**2 * q * (1 - q))
@@ -72,6 +74,8 @@ def alpha_dropout(x, mask, *, rate):
     [ 0.78 -0.78]
 
     Reference: Klambauer et al., 2017, §2, https://arxiv.org/abs/1706.02515
+
+    Equation: eq-dropout-alpha
     """
     check_fit(x, mask)
     a, b = alpha_dropout_affine(rate=rate)

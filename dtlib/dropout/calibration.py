@@ -73,6 +73,8 @@ def expected_calibration_error(y_true, probabilities, *, bins=15):
     0.5
 
     Reference: Guo et al., 2017, https://arxiv.org/abs/1706.04599
+
+    Equation: eq-dropout-ece
     """
     confidence, accuracy, count = calibration_curve(y_true, probabilities, bins=bins)
     gap = np.nan_to_num(abs(accuracy - confidence))  # an empty bin weighs nothing

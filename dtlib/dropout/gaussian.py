@@ -33,6 +33,8 @@ def gaussian_dropout(x, noise, *, rate):
 
     Reference: Srivastava et al., 2014, §10, whose p is 1 − rate,
     https://jmlr.org/papers/v15/srivastava14a.html
+
+    Equation: eq-dropout-gaussian
     """
     x = ops.convert_to_tensor(x)
     z = ops.convert_to_tensor(noise, x.dtype)

@@ -30,6 +30,8 @@ def keep_mask(shape, *, rate, seed):
     0.8
 
     Reference: Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html
+
+    Equation: eq-dropout-mask
     """
     return random.uniform(shape, dtype="float32", seed=seed) >= rate
 

@@ -97,6 +97,8 @@ def mc_predict(model, x, *, samples=100, batch_size=1024, seed=None):
     ((20, 3, 4), [0.0, 2.0])
 
     Reference: Gal and Ghahramani, 2016, https://arxiv.org/abs/1506.02142
+
+    Equation: eq-dropout-samples
     """
     samples = integer_in("samples", samples, "[1, inf)")
     batch_size = integer_in("batch_size", batch_size, "[1, inf)")

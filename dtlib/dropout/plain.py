@@ -40,6 +40,8 @@ def dropout(x, mask, *, rate):
 
     Reference: Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html,
     whose p is 1 − rate, and who multiply the weights by p at inference instead.
+
+    Equation: eq-dropout-kept
     """
     check_fit(x, mask)
     kept = x / (1 - rate) if rate < 1 else x  # at rate 1 none is kept

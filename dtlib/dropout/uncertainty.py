@@ -36,6 +36,8 @@ def predictive_mean(samples):
     array([[0.5, 0.5]])
 
     Reference: Gal and Ghahramani, 2016, https://arxiv.org/abs/1506.02142
+
+    Equation: eq-dropout-mean
     """
     return _samples(samples).mean(0)
 
@@ -56,6 +58,8 @@ def entropy(probabilities):
     array([1., 4.])
 
     Reference: Shannon, 1948, "A Mathematical Theory of Communication".
+
+    Equation: eq-dropout-entropy
     """
     return entr(checked("probabilities", probabilities, 1)).sum(-1)
 
@@ -119,6 +123,8 @@ def mutual_information(samples):
     [0.0, 0.6931]
 
     Reference: Houlsby et al., 2011, https://arxiv.org/abs/1112.5745
+
+    Equation: eq-dropout-dispute
     """
     return np.maximum(predictive_entropy(samples) - expected_entropy(samples), 0)
 

@@ -7,6 +7,7 @@ is therefore never out of date; it is only no longer asked for.
 Every chapter uses it through `compare`. Tests: tests/test_experiments.py.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -23,8 +24,9 @@ import numpy as np
 import dtlib
 
 
-def write_atomically(path, text):
-    """Write `text` to `path` whole or not at all, whatever interrupts.
+@contextlib.contextmanager
+def replacing(path, mode, **how):
+    """A file to write into, which becomes `path` whole or not at all.
 
     Raises:
         OSError: Where the disk is full or the folder cannot be written.
@@ -33,14 +35,20 @@ def write_atomically(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(handle, mode, **how) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path, text):
+    """Write `text` to `path`, whatever interrupts; see `replacing`."""
+    with replacing(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def load(path):

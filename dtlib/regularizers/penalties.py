@@ -34,6 +34,8 @@ def l1_penalty(w, *, l1):
     3.5
 
     Reference: Tibshirani, 1996, https://www.jstor.org/stable/2346178
+
+    Equation: eq-regularizers-l1
     """
     w = _floating(w)
     return ops.cast(l1 * ops.sum(_absolute(wide(w))), w.dtype)
@@ -62,6 +64,8 @@ def l2_penalty(w, *, l2):
     12.5
 
     Reference: Hoerl and Kennard, 1970, https://doi.org/10.1080/00401706.1970.10488634
+
+    Equation: eq-regularizers-l2
     """
     w = _floating(w)
     return ops.cast(l2 * ops.sum(ops.square(wide(w))), w.dtype)
@@ -84,6 +88,8 @@ def l1_l2_penalty(w, *, l1, l2):
     19.5
 
     Reference: Zou and Hastie, 2005, https://doi.org/10.1111/j.1467-9868.2005.00503.x
+
+    Equation: eq-regularizers-elastic
     """
     w = _floating(w)
     x = wide(w)

@@ -36,6 +36,8 @@ def sparsity(w, *, threshold):
     >>> w = np.array([0.0, 1e-4, -0.5, 1.0])
     >>> print(*(float(sparsity(w, threshold=t)) for t in (0.0, 1e-3)))
     0.25 0.5
+
+    Equation: eq-regularizers-sparsity
     """
     number_in("threshold", threshold, "[0, 1]")
     size = _magnitudes(w)
@@ -68,6 +70,8 @@ def magnitude_mask(w, *, sparsity):
      [ True  True]]
 
     Reference: Han et al., 2015, https://arxiv.org/abs/1506.02626
+
+    Equation: eq-regularizers-magnitude
     """
     number_in("sparsity", sparsity, "[0, 1]")
     size = ops.ravel(_magnitudes(w))
