@@ -104,7 +104,9 @@ def test_no_registered_object_of_any_module_escapes_the_tables():
         if name.startswith("dtlib>") and obj.__module__.startswith("dtlib.")
     }
     saved_by_name = importlib.import_module("tests.test_activations").FUNCTIONS
-    assert registered == {case.cls for case in CASES} | set(saved_by_name)
+    # A model, which no row of the tables fits; tests/test_pretraining.py saves it.
+    models = {dtlib.pretraining.RestrictedBoltzmannMachine}
+    assert registered == {case.cls for case in CASES} | set(saved_by_name) | models
 
 
 @pytest.mark.tensorflow  # elsewhere `synchronized` has one value only
