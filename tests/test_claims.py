@@ -1,6 +1,7 @@
 """Claims: their registry, the ledger, and that the ledger still tells the truth."""
 
 import json
+import math
 import os
 import re
 import socket
@@ -399,3 +400,23 @@ def test_python_m_dtlib_is_the_command():
         check=True,
     )
     assert all(re.search(f"^{id} ", done.stdout, re.M) for id in OURS)
+
+
+def test_a_result_is_remembered_as_it_was_until_what_made_it_changes(tmp_path):
+    calls, code = [], tmp_path / "code.py"
+
+    def run():
+        calls.append(1)
+        return [math.inf, {"a": math.nan}, 0.1]
+
+    def found(*key, cache=tmp_path / "kept"):
+        return arms.remembered(run, cache, "name", *key, code=[code])
+
+    code.write_text("one")
+    assert repr(found(1)) == repr(found(1)) == repr(run()) and len(calls) == 2
+    found(2)
+    code.write_text("two")
+    found(1)
+    assert len(calls) == 4 and len(list((tmp_path / "kept").iterdir())) == 3
+    found(1, cache=None)
+    assert len(calls) == 5

@@ -5,8 +5,6 @@ tests/test_claims_augmentation.py.
 """
 
 import functools
-import json
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -15,8 +13,7 @@ from keras import ops
 
 from dtlib import initializers, optimizers, training
 from dtlib.claims import _augmentation_images as pictures
-from dtlib.claims.arms import SETTINGS, unseen
-from dtlib.experiments import store
+from dtlib.claims.arms import SETTINGS, remembered, unseen
 
 RATES = (0.005, 0.015, 0.05)
 BATCH, CHUNK, MEASUREMENTS = 20, 200, 6  # steps from one measurement to the next
@@ -254,11 +251,7 @@ def told_apart(choices, scale, cache=None):
 
 def kept(run, cache, name, scale):
     """The array that `run` returns, or a file of the folder `cache` holds."""
-    if cache is None:
-        return run()
-    own = [Path(p).read_text("utf-8") for p in (__file__, pictures.__file__)]
-    key = store.digest(name, scale, store.sources(), *own)
-    path = Path(cache) / f"augmentation-{name}-{key}.json"
-    if not path.exists():
-        store.write_atomically(path, json.dumps(run().tolist()))
-    return np.array(json.loads(path.read_text("utf-8")))
+    code = __file__, pictures.__file__
+    name = f"augmentation-{name}"
+    found = remembered(lambda: run().tolist(), cache, name, scale, code=code)
+    return np.array(found)

@@ -7,9 +7,7 @@ start, the same batches. Tests: tests/test_claims_optimizers.py.
 """
 
 import functools
-import json
 import math
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,7 +15,7 @@ from keras import ops
 
 from dtlib import datasets, initializers, optimizers, training
 from dtlib.claims._optimizers_runs import PARTS, Runs
-from dtlib.claims.arms import SETTINGS, WIDTHS, network, training_data
+from dtlib.claims.arms import SETTINGS, WIDTHS, network, remembered, training_data
 from dtlib.experiments import store
 
 CLASSES = 10
@@ -220,23 +218,13 @@ def train(
     setting = SETTINGS[scale]
     seeds = [*setting["seeds"], *setting["tune_seeds"]]
     epochs *= TIMES[scale]
-    path = None
-    if cache is not None:
-        key = [task, scale, list(rates), epochs, steps, bn, seeds]
-        key = store.digest(key, store.code(make), store.sources(), _own_code())
-        path = Path(cache) / f"nets-{key}.json"
-        if path.exists():
-            return Runs(json.loads(path.read_text("utf-8")), rates, setting)
-    curve = _train(make, task, scale, rates, seeds, epochs, steps, bn)
-    if path is not None:
-        # JSON has no NaN: null is read back as one.
-        text = json.dumps(np.where(np.isfinite(curve), curve, None).tolist())
-        store.write_atomically(path, text)
+
+    def run():
+        return _train(make, task, scale, rates, seeds, epochs, steps, bn).tolist()
+
+    key = [task, scale, list(rates), epochs, steps, bn, seeds], store.code(make)
+    curve = remembered(run, cache, "nets", *key, code=[__file__])
     return Runs(curve, rates, setting)
-
-
-def _own_code():
-    return Path(__file__).read_text("utf-8")
 
 
 def _train(make, task, scale, rates, seeds, epochs, steps, bn):

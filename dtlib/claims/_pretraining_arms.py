@@ -14,16 +14,14 @@ tests/test_claims_pretraining.py.
 """
 
 import functools
-import json
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from dtlib import optimizers, pretraining
 from dtlib.claims import _pretraining_nets as nets
-from dtlib.claims.arms import SETTINGS
-from dtlib.experiments import protocol, store
+from dtlib.claims.arms import SETTINGS, remembered
+from dtlib.experiments import protocol
 
 SEEN = 100  # images a step
 UNSUPERVISED = {"autoencoder": "scratch", "greedy": "scratch", "RBM": "scratch σ"}
@@ -191,18 +189,10 @@ def compared(scale, cache=None):
         `{arm: {labels: {"rate", "test": [a number a seed], "at_edge", "tried"}}}`, and
         the losses of pretraining.
     """
-    path = None
-    if cache is not None:
-        own = [Path(p).read_text("utf-8") for p in (__file__, nets.__file__)]
-        setting = {k: list(v) for k, v in SETTINGS[scale].items() if "seeds" in k}
-        key = store.digest(scale, str(setting), store.sources(), *own)
-        path = Path(cache) / f"pretraining-{key}.json"
-        if path.exists():
-            return _read(json.loads(path.read_text("utf-8")))
-    found = _compared(scale)
-    if path is not None:
-        store.write_atomically(path, json.dumps(found))
-    return _read(found)
+    setting = {k: list(v) for k, v in SETTINGS[scale].items() if "seeds" in k}
+    key, code = (scale, str(setting)), (__file__, nets.__file__)
+    run = functools.partial(_compared, scale)
+    return _read(remembered(run, cache, "pretraining", *key, code=code))
 
 
 def _read(found):

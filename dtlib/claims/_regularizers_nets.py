@@ -8,8 +8,6 @@ tests/test_claims_regularizers.py.
 
 import functools
 import itertools
-import json
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -25,8 +23,7 @@ from dtlib import (
 )
 from dtlib.claims import _optimizers_nets as nets
 from dtlib.claims import _regularizers_weights as weights
-from dtlib.claims.arms import SETTINGS, network
-from dtlib.experiments import store
+from dtlib.claims.arms import SETTINGS, network, remembered
 
 EXAMPLES = {"quick": 400, "standard": 800, "full": 1600}  # few: it must overfit
 STEPS = {"quick": 600, "standard": 1200, "full": 2400}
@@ -189,17 +186,12 @@ def train(arm, scale, task="network", cache=None):
     """
     setting = SETTINGS[scale]
     seeds = [*setting["seeds"], *setting["tune_seeds"]]
-    path = None
-    if cache is not None:
-        own = [Path(p).read_text("utf-8") for p in (__file__, nets.__file__)]
-        key = map(str, (arm, scale, task, seeds, store.sources()))
-        path = Path(cache) / f"regularizers-{store.digest(*key, *own)}.json"
-    if path is not None and path.exists():
-        found = json.loads(path.read_text("utf-8"))
-    else:
-        found = {k: v.tolist() for k, v in _train(arm, task, scale, seeds).items()}
-        if path is not None:
-            store.write_atomically(path, json.dumps(found))
+
+    def run():
+        return {k: v.tolist() for k, v in _train(arm, task, scale, seeds).items()}
+
+    key, code = (arm, scale, task, seeds), (__file__, nets.__file__)
+    found = remembered(run, cache, "regularizers", *key, code=code)
     return {name: np.array(value, "float64") for name, value in found.items()}
 
 

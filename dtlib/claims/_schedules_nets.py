@@ -6,9 +6,7 @@ loss may lower. Tests: tests/test_claims_schedules.py.
 """
 
 import functools
-import json
 import math
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,8 +16,7 @@ from dtlib import optimizers, schedules, training
 from dtlib.callbacks import plateau_update
 from dtlib.claims import _optimizers_nets as nets
 from dtlib.claims._optimizers_runs import LOSS, PARTS, Runs
-from dtlib.claims.arms import SETTINGS
-from dtlib.experiments import store
+from dtlib.claims.arms import SETTINGS, remembered
 
 EPOCHS = {"full": 16, "short": 4}  # the budgets, at the quick scale
 # Three to a decade, around the best constant rates of the chapter `optimizers`.
@@ -112,19 +109,12 @@ def train(kind, arms, scale, budget="full", cache=None):
     epochs = EPOCHS[budget] * nets.TIMES[scale]
     rates, setting = RATES[kind], SETTINGS[scale]
     seeds = [*setting["seeds"], *setting["tune_seeds"]]
-    path = None
-    if cache is not None:
-        key = [kind, arms, rates, scale, epochs, seeds, store.sources()]
-        own = [Path(p).read_text("utf-8") for p in (__file__, nets.__file__)]
-        path = Path(cache) / f"schedules-{store.digest(*map(str, key), *own)}.json"
-    if path is not None and path.exists():
-        curve, left = json.loads(path.read_text("utf-8"))
-    else:
-        curve, left = _train(kind, arms, scale, epochs, seeds)
-        if path is not None:
-            # JSON has no NaN: null is read back as one.
-            curve = np.where(np.isfinite(curve), curve, None).tolist()
-            store.write_atomically(path, json.dumps([curve, left.tolist()]))
+
+    def run():
+        return [part.tolist() for part in _train(kind, arms, scale, epochs, seeds)]
+
+    key, code = (kind, arms, rates, scale, epochs, seeds), (__file__, nets.__file__)
+    curve, left = remembered(run, cache, "schedules", *key, code=code)
     curve, left, found = np.array(curve, "float64"), np.array(left), {}
     for i, arm in enumerate(arms):
         columns = slice(i * len(rates), (i + 1) * len(rates))

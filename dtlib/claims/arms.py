@@ -3,13 +3,16 @@
 The appendix `claims` of the book shows it. Tests: tests/test_claims.py.
 """
 
+import json
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from dtlib import datasets
 from dtlib.claims.evidence import Evidence, combine
+from dtlib.experiments import store
 
 # A percentage point: what a reader would call better. One run moves by more than that.
 LEAST = 0.01
@@ -31,6 +34,25 @@ def unseen(setting):
     """
     seeds = {key: [1000 + seed for seed in setting[key]] for key in SEEDS}
     return setting | seeds
+
+
+def remembered(run, cache, name, *key, code):
+    """What `run` returns, or what a file of an earlier run holds, as JSON gives it.
+
+    Args:
+        run: A function without arguments; its result is lists, numbers and texts.
+        cache: None, or the folder of the files.
+        name: With which the file's name begins.
+        *key: What the result depends on, beside the package's sources.
+        code: Paths of the sources of claims on which it depends, too.
+    """
+    if cache is None:
+        return run()
+    own = [Path(path).read_text("utf-8") for path in code]
+    path = Path(cache) / f"{name}-{store.digest(*key, store.sources(), *own)}.json"
+    if not path.exists():
+        store.write_atomically(path, json.dumps(run()))
+    return json.loads(path.read_text("utf-8"))
 
 
 def training_data(scale):

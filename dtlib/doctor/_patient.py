@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
+from dtlib.diagnostics._taps import restored
+
 ROWS = 500  # of the data, at most, are looked at
 _REGRESSION = ("meansquared", "meanabsolute", "huber", "logcosh")
 _PASSING = (
@@ -180,9 +182,5 @@ def as_it_was(model):
     shared = global_state.get_global_attribute("global_seed_generator")
     if shared is not None:
         variables.append(shared.state)
-    kept = [(v, v.numpy().copy()) for v in variables]
-    try:
+    with restored(variables):
         yield
-    finally:
-        for variable, value in kept:
-            variable.assign(value)

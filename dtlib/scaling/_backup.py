@@ -4,13 +4,13 @@ Tests: tests/test_scaling.py.
 """
 
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 from keras import ops
+
+from dtlib.experiments.store import replacing
 
 
 class Backup:
@@ -43,17 +43,8 @@ class Backup:
         state = {f"v{i}": value for i, value in enumerate(values)}
         state.update(place=np.array([epoch, step]), losses=np.array(losses, "float64"))
         state.update(running=np.array(running, "float64"), run=np.array(self.run))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, suffix=".tmp")
-        try:
-            with open(handle, "wb") as file:
-                np.savez(file, **state)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replacing(self.path, "wb") as file:
+            np.savez(file, **state)
 
     def restore(self):
         """`(epoch, step, losses, running)`: as stored, or the start of a run."""
