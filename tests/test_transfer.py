@@ -224,7 +224,7 @@ def test_bad_arguments_are_named(call, says):
         (0, ["one"]),
         (-1, ["out"]),
         (range(2), ["one", "two"]),
-        ({"three", 0}, ["one", "three"]),
+        pytest.param({"three", 0}, ["one", "three"], id="set"),
         ([], []),
     ],
     ids=str,
