@@ -1,7 +1,9 @@
 """Doctor: every planted fault named, no healthy network blamed, nothing left behind."""
 
+import itertools
 import random
 import re
+import types
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -225,29 +227,114 @@ def test_every_finding_leads_to_a_chapter_of_the_book():
 # What the checks compute
 
 
+def softmax_loss(logits, labels):
+    shifted = logits - logits.max(-1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return -log_p[np.arange(len(labels)), labels]
+
+
+@pytest.mark.equation("eq-doctor-start")
+@pytest.mark.parametrize("n_classes", [2, 3, 10, 100])
+@pytest.mark.parametrize("std", [0.0, 0.1, 0.3])
+def test_logits_that_know_nothing_pay_ln_k_and_half_their_variance(n_classes, std):
+    rng = np.random.default_rng(0)
+    logits = 5 + std * rng.normal(size=(4000, n_classes))
+    every = [softmax_loss(logits, np.full(4000, k)) for k in range(n_classes)]
+    variance = np.mean([row.var() for row in logits])
+    value = doctor.expected_initial_loss(variance, n_classes)
+    # The next terms are of the order of V²; ½ or 1 of V in place of V/2 shows.
+    assert abs(np.mean(every) - value) <= variance**2 / 2 + 2e-4 * std + 1e-12
+    if std:
+        assert abs(np.mean(every) - np.log(n_classes)) > 0.4 * variance
+
+
+def test_a_healthy_classifier_starts_near_the_expected_loss():
+    case = doctor.HEALTHY["dense_relu"](0)
+    p = case.model(case.x).numpy()
+    expected = doctor.expected_initial_loss(np.log(p).var(-1).mean(), 4)
+    first = float(case.model.compute_loss(case.x, case.y, p))
+    assert expected > np.log(4) + 0.1
+    assert abs(first - expected) < 0.25 * expected
+    case.model.optimizer.learning_rate = 0.0
+    (found,) = examined(case)
+    assert found.evidence["expected_first_loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.equation("eq-doctor-guessing")
+def test_the_entropy_of_the_shares_is_the_lowest_loss_of_one_answer_for_all():
+    labels = np.repeat([0, 1, 2], [70, 20, 10])
+    grid = np.array(
+        [(a, b, 100 - a - b) for a in range(1, 99) for b in range(1, 99 - a)]
+    )
+    losses = -np.log(grid / 100)[:, labels].mean(-1)
+    assert grid[losses.argmin()].tolist() == [70, 20, 10]
+    value = doctor.guessing_loss([0.7, 0.2, 0.1, 0.0])
+    assert value == pytest.approx(losses.min(), rel=1e-12)
+    assert doctor.guessing_loss([0.25] * 4) == pytest.approx(np.log(4))
+
+
+@pytest.mark.equation("eq-doctor-reach")
+def test_the_reach_of_a_chain_is_its_closed_form():
+    weights = np.array([2.0, 0.5, 4.0, 3.0])  # y = w₄w₃w₂w₁x: ∂/∂wₗ = y/wₗ
+    norms = weights.prod() / weights
+    assert doctor.gradient_reach(norms) == pytest.approx(0.5 / 2)
+    assert doctor.gradient_reach(norms[::-1]) == pytest.approx(0.5 / 3)
+    assert doctor.gradient_reach(7 * norms) == doctor.gradient_reach(norms)
+    assert doctor.gradient_reach([0.0, 0.0]) == 0
+
+
+@pytest.mark.equation("eq-doctor-shuffled")
+def test_over_all_orders_the_score_has_mean_0_and_mean_square_1():
+    rng = np.random.default_rng(0)
+    guess, target = 3 + rng.normal(size=(2, 6, 2))
+    scores = [
+        doctor.permutation_score(guess, target[list(order)])
+        for order in itertools.permutations(range(6))
+    ]
+    assert np.mean(scores) == pytest.approx(0, abs=1e-12)
+    assert np.mean(np.square(scores)) == pytest.approx(1, rel=1e-12)
+
+
 def test_the_score_of_a_shuffled_target_has_mean_0_and_standard_deviation_1():
     rng = np.random.default_rng(0)
     guess, target = rng.normal(size=(80, 2)), rng.normal(size=(80, 2))
-    target -= target.mean(0)
-    scores = [_data._score(guess, rng.permutation(target)) for _ in range(2000)]
+    scores = [
+        doctor.permutation_score(guess, rng.permutation(target)) for _ in range(2000)
+    ]
     # Standard errors: 1/√2000 and 1/√4000.
     assert abs(np.mean(scores)) < 4 / 2000**0.5
     assert abs(np.std(scores) - 1) < 4 / 4000**0.5
 
 
-def test_a_neighbor_does_not_count_itself():
-    x = np.arange(20.0)[:, None]
-    targets = np.eye(20)
-    assert np.diag(_data._neighbors(x, targets)).max() == 0
-
-
-def test_ridge_never_sees_the_row_it_predicts():
+def test_neighbors_are_the_nearest_of_the_rows_that_tell():
     rng = np.random.default_rng(0)
-    x, targets = rng.normal(size=(40, 3)), rng.normal(size=(40, 1))
-    before = _data._linear(x, targets)
-    targets[7] += 100
-    assert _data._linear(x, targets)[7] == before[7]
-    assert (_data._linear(x, targets)[8] != before[8]).all()
+    x, others, targets = (rng.normal(size=(n, 3)) for n in (30, 4, 30))
+    for row, guess in zip(others, _data._neighbors(x, targets, others), strict=True):
+        nearest = np.argsort(np.linalg.norm(x - row, axis=1))[:5]
+        np.testing.assert_allclose(guess, targets[nearest].mean(0), rtol=1e-12)
+
+
+def test_the_ridge_is_the_solution_of_its_normal_equations():
+    rng = np.random.default_rng(0)
+    x, others, targets = (rng.normal(size=(n, 3)) for n in (30, 4, 30))
+    weights = np.linalg.solve(x.T @ x + 3 * np.eye(3), x.T @ targets)
+    guess = _data._linear(x, targets, others)
+    np.testing.assert_allclose(guess, others @ weights, rtol=1e-10)
+
+
+def test_scores_of_shuffled_labels_are_in_standard_errors():
+    """No target that judges a guess had a part in it, else they would spread more."""
+    rng, seen = np.random.default_rng(0), []
+    for _ in range(400):
+        patient = types.SimpleNamespace(
+            x=rng.normal(size=(120, 2)), classes=rng.integers(3, size=120), loss="mse"
+        )
+        seen += [found.evidence for found in _data.meaning(patient)]
+    assert len(seen) > 390  # of 400; one in 350 has a score above 3
+    for rule in ("neighbors", "linear"):
+        scores = [evidence[rule] for evidence in seen]
+        assert abs(np.mean(scores)) < 4 / 400**0.5
+        assert abs(np.std(scores) - 1) < 4 / 800**0.5
 
 
 def test_rows_that_repeat_by_nature_are_no_leak():
@@ -308,6 +395,15 @@ def test_normalized_kernels_and_last_layers_of_zeros_are_free():
     last = b.dense(3, "softmax", start=keras.initializers.Zeros())
     model = _build.network((8,), *stack, keras.layers.ReLU(), last)
     assert doctor.diagnose(model, *data(), steps=0).names == []
+
+
+def test_soft_targets_are_probabilities_and_several_labels_are_not():
+    model, (x, y) = dense(loss="categorical_crossentropy"), data()
+    soft = np.eye(3)[y] * 0.9 + 0.1 / 3
+    assert doctor.diagnose(model, x, soft, steps=0).names == []
+    for wrong in (soft * 255, np.maximum(soft, 0.5), 2 * soft - 1 / 3):
+        names = doctor.diagnose(model, x, wrong, steps=0).names
+        assert names == ["targets_not_probabilities"]
 
 
 # The callback

@@ -7,6 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.stats import qmc
 
 from dtlib import callbacks, dropout, normalization, optimizers, recipes, schedules
 from dtlib.recipes import _building, _reasons, _tables, recommend, textbook
@@ -479,6 +481,35 @@ def test_a_sparse_recipe_ends_with_nine_of_ten_weights_at_zero():
     assert pruned.optimizer is not model.optimizer and pruned.compiled
 
 
+def test_a_sparse_recipe_prunes_on_the_way_and_keeps_no_earlier_epoch():
+    recipe = recommend("multiclass", 300, 12, "sparse").replace(epochs=8)
+    model, (x, y) = built(recipe, seed=0), examples("multiclass")
+    zeros = []
+
+    def count(epoch, logs):
+        kernels = [w.ravel() for w in model.get_weights() if w.ndim == 2]
+        zeros.append(np.mean(np.concatenate(kernels) == 0))
+
+    counting = keras.callbacks.LambdaCallback(on_epoch_end=count)
+    pruning, stopping = recipe.callbacks()
+    model.fit(
+        *(x, y),
+        epochs=8,
+        verbose=0,
+        validation_data=(x, y),
+        callbacks=[pruning, counting, stopping],
+    )
+    # 1 − (1 − t)³ at a quarter, a half, three quarters, and from then on.
+    wanted = [0.9 * share for share in (37 / 64, 7 / 8, 63 / 64, 1, 1, 1, 1, 1)]
+    np.testing.assert_allclose(zeros, wanted, atol=1e-3)
+    count(None, None)
+    assert zeros[-1] == pytest.approx(0.9, abs=1e-3)
+    assert stopping.start_from_epoch == 4
+    restored = recipe.finish(model).get_weights()
+    assert all(map(np.array_equal, restored, model.get_weights()))
+    assert recommend("multiclass", 300, 12).callbacks()[0].start_from_epoch == 0
+
+
 def test_a_fast_recipe_folds_the_batch_normalization_that_was_asked_for():
     recipe = recommend("multiclass", 300, 12, "fast").replace(normalization="batch")
     model = built(recipe, seed=0)
@@ -657,7 +688,7 @@ def test_binary_accuracy_is_that_of_the_sign():
 @pytest.mark.parametrize(
     ("part", "value", "number", "read_from"),
     [
-        ("penalty", "l1", 0.0003, lambda m: m.layers[0].kernel_regularizer.l1),
+        ("penalty", "l1", 0.001, lambda m: m.layers[0].kernel_regularizer.l1),
         ("penalty", "l2", 0.001, lambda m: m.layers[-1].kernel_regularizer.l2),
         ("optimizer", "adamw", 0.1, lambda m: m.optimizer.weight_decay),
         ("optimizer", "momentum", 0.9, lambda m: m.optimizer.momentum),
@@ -672,3 +703,59 @@ def test_a_strength_is_the_one_that_the_reason_tells(part, value, number, read_f
     recipe = recommend("multiclass", 5_000, 12).replace(**{part: value}, **more)
     assert float(read_from(built(recipe))) == pytest.approx(number)
     assert f"{number:g}" in recipe[part].reason
+
+
+# --- the search, and the room of a sparse model
+
+
+@pytest.mark.equation("eq-recipes-halton")
+@pytest.mark.parametrize("dimensions", range(1, 9))
+def test_the_halton_points_are_scipys_without_the_corner(dimensions):
+    expected = qmc.Halton(dimensions, scramble=False).random(401)[1:]
+    found = recipes.halton(400, dimensions)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    assert (found > 0).all() and (found < 1).all()
+    np.testing.assert_array_equal(recipes.halton(70, dimensions), found[:70])
+
+
+def test_halton_points_are_more_even_than_random_ones():
+    even = qmc.discrepancy(recipes.halton(64, 2))
+    draws = np.random.default_rng(0).random((50, 64, 2))
+    assert even < min(qmc.discrepancy(draw) for draw in draws) / 2
+
+
+@pytest.mark.equation("eq-recipes-trials")
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("probability", [0.05, 0.5, 0.95, 0.999])
+def test_so_many_trials_hit_and_one_less_would_not(share, probability):
+    n = recipes.trials_needed(share, probability)
+    hit = stats.binom.sf(0, n, share)  # one success or more
+    assert hit >= probability * (1 - 1e-12)
+    assert n == 1 or stats.binom.sf(0, n - 1, share) < probability
+
+
+@pytest.mark.equation("eq-recipes-bits")
+@pytest.mark.parametrize("sparsity", [0, 0.1, 0.5, 0.9, 0.999, 1])
+@pytest.mark.parametrize("bits", [1, 4, 8])
+def test_the_bits_are_the_entropy_of_a_zero_or_one_of_all_values(sparsity, bits):
+    values = np.full(2**bits, (1 - sparsity) / 2**bits)
+    expected = stats.entropy([sparsity, *values], base=2)
+    found = recipes.bits_per_weight(sparsity, bits)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rule", "arguments", "name"),
+    [
+        (recipes.halton, (0, 1), "n"),
+        (recipes.halton, (5, 9), "dimensions"),
+        (recipes.halton, (5, 1.5), "dimensions"),
+        (recipes.trials_needed, (0, 0.5), "share"),
+        (recipes.trials_needed, (0.05, 1), "probability"),
+        (recipes.bits_per_weight, (1.1, 32), "sparsity"),
+        (recipes.bits_per_weight, (0.5, 0), "bits"),
+    ],
+)
+def test_a_number_out_of_its_range_is_named(rule, arguments, name):
+    with pytest.raises(ValueError, match=f"`{name}` must be"):
+        rule(*arguments)

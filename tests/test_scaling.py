@@ -70,6 +70,7 @@ ROUNDING = 2e-6
 # The learning rate
 
 
+@pytest.mark.equation("eq-scaling-rate")
 def test_the_linear_rule_keeps_the_distance_and_the_root_keeps_the_noise():
     sizes = dict(batch_size=8 * 32, base_batch_size=32)
     assert scaling.scaled_learning_rate(0.1, **sizes) == pytest.approx(0.8)
@@ -107,6 +108,7 @@ def test_the_linear_rule_fails_where_the_rate_is_no_longer_small():
 # Mixed precision
 
 
+@pytest.mark.equation("eq-scaling-loss-scale")
 @pytest.mark.parametrize("seed", range(3))
 def test_the_loss_scale_is_that_of_keras_and_of_the_paper(seed):
     finite = np.random.default_rng(seed).random(40) < 0.8
@@ -149,6 +151,7 @@ def test_a_small_gradient_is_lost_in_float16_and_saved_by_a_loss_scale():
 # Time on paper
 
 
+@pytest.mark.equation("eq-scaling-all-reduce")
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 8])
 def test_the_ring_takes_as_long_as_its_messages(n):
     parts = np.random.default_rng(0).normal(size=(n, 240))
@@ -159,6 +162,7 @@ def test_the_ring_takes_as_long_as_its_messages(n):
     assert told == pytest.approx(seconds, rel=1e-12, abs=1e-15)
 
 
+@pytest.mark.equation("eq-scaling-speedup")
 @pytest.mark.parametrize("batch", ["per_worker", "global"])
 @pytest.mark.parametrize("overlap", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("n", [1, 2, 8, 100])
@@ -402,6 +406,7 @@ def test_two_devices_of_one_machine_equal_one(tmp_path):
     equal(left(tmp_path, "mirrored1.npz"), alone(norm=True), 2 * ROUNDING)
 
 
+@pytest.mark.equation("eq-scaling-share")
 def test_two_processes_equal_one(pair):
     both = left(pair, "two0.npz"), left(pair, "two1.npz")
     equal(*both)

@@ -4,12 +4,18 @@
 everything back. `Doctor` does so while training runs. `FAULTS` and `HEALTHY` are the
 networks on which both were tried.
 
-Tests: tests/test_doctor.py.
+The chapter `doctor` of the book explains it. Tests: tests/test_doctor.py.
 """
 
 from dtlib.doctor.diagnosis import diagnose
 from dtlib.doctor.gallery import FAULTS, HEALTHY, Case
 from dtlib.doctor.report import Finding, Report
+from dtlib.doctor.rules import (
+    expected_initial_loss,
+    gradient_reach,
+    guessing_loss,
+    permutation_score,
+)
 from dtlib.doctor.ward import Doctor
 
 __all__ = [
@@ -20,4 +26,8 @@ __all__ = [
     "Finding",
     "Report",
     "diagnose",
+    "expected_initial_loss",
+    "gradient_reach",
+    "guessing_loss",
+    "permutation_score",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from dtlib.doctor._patient import NORMALIZING, rms
 from dtlib.doctor._remedies import finding
+from dtlib.doctor.rules import permutation_score
 
 # He and Glorot keep a signal at the size of the inputs (chapter `initializers`); a
 # factor of 10 up saturates, a factor of 100 down leaves only the biases.
@@ -15,7 +16,7 @@ LARGE, SMALL = 10, 0.01
 UNEVEN = 100  # ratio of column sizes: a valley of condition number 100²
 TARGETS = 100  # the squared error then starts at 10⁴
 DUPLICATES = 0.01  # share of copied validation rows, beyond what training data repeat
-CHANCE = 3  # standard errors: one shuffled data set in 700 passes as a real one
+CHANCE = 3  # standard errors: of 700 shuffled data sets one passes each rule
 NEIGHBORS, ENOUGH = 5, 100  # rows that `labels_shuffled` needs
 
 
@@ -94,8 +95,12 @@ def meaning(patient):
     targets = targets - targets.mean(0)
     if not targets.any():
         return
-    scores = {"neighbors": _score(_neighbors(x, targets), targets)}
-    scores["linear"] = _score(_linear(x, targets), targets)
+    # Guesses from one half, judged on the other: they never saw what is shuffled.
+    known, asked = targets[::2], targets[1::2]
+    scores = {
+        name: permutation_score(guess(x[::2], known, x[1::2]), asked)
+        for name, guess in (("neighbors", _neighbors), ("linear", _linear))
+    }
     if max(scores.values()) < CHANCE:
         yield finding("labels_shuffled", rows=len(x), **scores)
 
@@ -105,30 +110,15 @@ def _waits(layer):
     return isinstance(layer, kinds)
 
 
-def _score(guess, target):
-    """Correlation of guess and target, in standard errors of a shuffled target."""
-    n = len(target)
-    guess = guess - guess.mean(0)
-    # Under shuffling Σ g·t has mean 0 and this variance, over both axes (Mantel).
-    variance = np.sum((guess.T @ guess) * (target.T @ target)) / (n - 1)
-    return float(np.sum(guess * target) / np.sqrt(max(variance, 1e-300)))
-
-
-def _neighbors(x, targets):
-    """The mean target of each row's nearest rows, without its own."""
-    squares = np.sum(x**2, 1)
-    distance = squares[:, None] + squares - 2 * x @ x.T
-    np.fill_diagonal(distance, np.inf)
+def _neighbors(x, targets, others):
+    """The mean target of the rows of `x` that are nearest to each of the others."""
+    distance = np.sum(x**2, 1) - 2 * others @ x.T  # squared, less what a row shares
     nearest = np.argpartition(distance, NEIGHBORS, axis=1)[:, :NEIGHBORS]
     return targets[nearest].mean(1)
 
 
-def _linear(x, targets):
-    """Ridge regression, each half of the rows predicted from the other half."""
-    guess = np.empty_like(targets)
-    halves = np.arange(len(x)) % 2 == 0
-    for train, test in ((halves, ~halves), (~halves, halves)):
-        gram = x[train] @ x[train].T
-        weights = np.linalg.solve(gram + x.shape[1] * np.eye(len(gram)), targets[train])
-        guess[test] = x[test] @ (x[train].T @ weights)
-    return guess
+def _linear(x, targets, others):
+    """Ridge regression."""
+    gram = x @ x.T
+    weights = np.linalg.solve(gram + x.shape[1] * np.eye(len(gram)), targets)
+    return others @ (x.T @ weights)

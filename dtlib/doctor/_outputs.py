@@ -9,6 +9,7 @@ from dtlib.doctor._patient import one_hot
 from dtlib.doctor._remedies import finding
 
 CROSS_ENTROPIES = ("sparse", "categorical", "binary")
+SUM = 0.01  # how far the sum of a row's probabilities may be from 1
 OUTSIDE = 0.01  # share of targets beyond the last activation's range that is too many
 
 
@@ -50,6 +51,14 @@ def losses(patient):
         yield finding("softmax_of_one", outputs=1)
     elif len(squashed) > 1 or (squashed and patient.from_logits):
         yield finding("softmax_twice", squashings=squashed, **facts)
+    elif loss == "categorical" and not _adds_up(y):
+        sums = y.sum(-1)
+        yield finding(
+            "targets_not_probabilities",
+            lowest_sum=float(sums.min()),
+            largest_sum=float(sums.max()),
+            outputs=patient.outputs,
+        )
     elif last in ("relu", "relu6") and (loss in CROSS_ENTROPIES or y.min() < 0):
         yield finding("relu_output", lowest_target=float(y.min()), **facts)
     elif loss in CROSS_ENTROPIES and last == "linear" and not patient.from_logits:
@@ -61,6 +70,13 @@ def losses(patient):
         outside = float(np.mean((y < low) | (y > 1)))
         if outside > OUTSIDE:
             yield finding("targets_out_of_range", share_outside=outside, **facts)
+
+
+def _adds_up(y):
+    """Is each row a set of probabilities? Padding makes rows of zeros in sequences."""
+    sums = y.sum(-1)
+    allowed = np.abs(sums - 1) <= SUM
+    return bool(y.min() >= 0 and (allowed | ((sums == 0) & (y.ndim > 2))).all())
 
 
 def _mismatched(last, loss, y, outputs):

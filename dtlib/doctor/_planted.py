@@ -137,6 +137,14 @@ def labels_plus_minus(seed):
     return model, (x, 2.0 * y[:, None] - 1)
 
 
+@fault("targets_not_probabilities")
+def several_labels_with_softmax(seed):
+    """Up to three labels a row, under a softmax."""
+    x, _ = blobs(seed)
+    y = (x[:, :3] + x[:, 3:6] > 0).astype("float32")
+    return plain(seed, (x, y), out=3, loss=HOT), (x, y)
+
+
 @fault("softmax_of_one")
 def softmax_of_one(seed):
     """Two classes, and one output with softmax."""

@@ -84,6 +84,13 @@ SAYS = {
         "Map the labels to 0 and 1.",
         "losses",
     ),
+    "targets_not_probabilities": (
+        "A row's targets do not add up to 1, as a softmax's outputs do.",
+        "Several labels a row, or none, or numbers other than 0 and 1: the loss then "
+        "has another lowest value, and starts far from ln K.",
+        "For several labels use sigmoids and `binary_crossentropy`; else one-hot rows.",
+        "losses",
+    ),
     "softmax_of_one": (
         "A softmax over one output is always 1.",
         "A softmax divides by the sum of its outputs, here by itself.",
@@ -180,7 +187,7 @@ SAYS = {
     # weights and signals
     "constant_initializer": (
         "All units of a hidden layer have the same weights.",
-        "They get the same gradient, and remain one unit for ever.",
+        "They begin as one unit; equal weights above, or a ReLU at 0, keep them so.",
         "Draw the kernel at random; keep zeros for biases.",
         "initializers",
     ),

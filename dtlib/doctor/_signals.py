@@ -8,6 +8,7 @@ import numpy as np
 
 from dtlib.diagnostics import signal_propagation
 from dtlib.doctor._remedies import finding
+from dtlib.doctor.rules import expected_initial_loss, gradient_reach
 
 DEAD = 0.5  # C05's half; on a sample of at least ENOUGH rows, in UNITS units
 ENOUGH, UNITS = 100, 8
@@ -70,7 +71,8 @@ def passes(patient):
     rows = [by_name[name] for name in sizes]
     norms = seen.weight_gradient_rms[rows] * np.sqrt(list(sizes.values()))
     norms = norms[~np.isnan(norms) | ~np.isfinite(seen.gradient_rms[rows])]
-    low = len(norms) > 1 and norms[0] < VANISHED * norms.max() < EXPLODED
+    reach = gradient_reach(norms) if len(norms) > 1 else 1
+    low = reach < VANISHED and 0 < VANISHED * norms.max() < EXPLODED
     if low and not found and not _silent(patient):
         yield finding(
             "vanishing_gradient", first=float(norms[0]), largest=float(norms.max())
@@ -102,6 +104,21 @@ def loss(patient, *, training=False, penalties=True):
     if penalties:
         return value
     return value - float(sum(map(float, patient.model.losses)))
+
+
+def expected_loss(patient, *, training=False):
+    """What a fresh softmax should pay, with its penalties; None for other networks."""
+    logits = patient.from_logits and not patient.squashings
+    softmax = patient.squashings == ["softmax"] and not patient.from_logits
+    classes = patient.loss in ("sparse", "categorical") and (logits or softmax)
+    if not (classes and patient.fresh):
+        return None
+    x = keras.ops.convert_to_tensor(patient.x)
+    scores = keras.ops.convert_to_numpy(patient.model(x, training=training))
+    if softmax:  # the logarithm gives the logits back, less a number a row
+        scores = np.log(np.maximum(scores, keras.config.epsilon()))
+    value = expected_initial_loss(float(np.var(scores, -1).mean()), patient.outputs)
+    return value + float(sum(map(float, patient.model.losses)))
 
 
 def _loss(patient, training):

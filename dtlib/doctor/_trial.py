@@ -9,7 +9,8 @@ import numpy as np
 from dtlib.doctor._layers import rates_of
 from dtlib.doctor._patient import as_it_was
 from dtlib.doctor._remedies import finding
-from dtlib.doctor._signals import loss
+from dtlib.doctor._signals import expected_loss, loss
+from dtlib.doctor.rules import guessing_loss
 
 STILL = 0.99  # of the first loss: less of a fall is no progress
 PEAK = 3  # of the first loss, within the trial: a leap
@@ -26,11 +27,14 @@ def trial(patient, steps):
     run = _Runner(patient, steps)
     with as_it_was(patient.model):
         first = run.loss()
+        expected = expected_loss(patient, training=run.mode)
         last = run(1.0)
         leapt = run.highest > PEAK * first
         majority = _majority(patient) if np.isfinite(last) else None
     facts = dict(rate=run.rate, steps=steps, first_loss=first, last_loss=last)
     facts["highest_loss"] = run.highest
+    if expected is not None:
+        facts["expected_first_loss"] = expected
     if leapt or not last <= WORSE * first:  # also NaN
         losses = {factor: run.retried(factor) for factor in DOWN}
         best = min(losses, key=lambda f: np.nan_to_num(losses[f], nan=np.inf))
@@ -61,7 +65,7 @@ def _learned(patient, now):
     labels = patient.classes
     if labels is not None:
         shares = np.unique(labels, return_counts=True)[1] / len(labels)
-        guessing = float(-np.sum(shares * np.log(shares)))
+        guessing = guessing_loss(shares)
     else:
         guessing = float(np.mean((patient.y - patient.y.mean(0)) ** 2))
     return now < GUESSING * guessing

@@ -19,7 +19,7 @@ from dtlib._check import checked_seed, integer_in
 DROP = 0.1  # share of units
 SHIFT = 0.1  # of an image's side
 DECAY = 0.1  # of AdamW, times the rate
-L1, L2 = 3e-4, 1e-3
+L1, L2 = 1e-3, 1e-3
 FTRL_L1 = 0.01
 BOUND = 1.0  # of max-norm, the textbooks'
 SLOPE = 0.2  # of leaky ReLU
@@ -138,9 +138,31 @@ def _judged(task):
     return losses.SparseCategoricalCrossentropy(from_logits=True), metric
 
 
+class Prune(keras.callbacks.Callback):
+    """Zero more of the smallest weights after each epoch, until so many have passed.
+
+        share = s · (1 − (1 − t)³)      t, of the epochs until then
+
+    What is left has the rest of the run to take over.
+
+    Reference: Zhu & Gupta (2017), "To prune, or not to prune"
+    """
+
+    def __init__(self, share, until):
+        super().__init__()
+        self.share, self.until = share, until
+
+    def on_epoch_end(self, epoch, logs=None):
+        left = max(0.0, 1 - (epoch + 1) / self.until)
+        r.prune_model(self.model, sparsity=self.share * (1 - left**3), scope="global")
+
+
 def callbacks(recipe):
     """See `Recipe.callbacks`."""
-    chosen, found = recipe.settings, []
+    chosen, found, begin = recipe.settings, [], 0
+    if chosen["finish"] == "prune":
+        begin = chosen["epochs"] // 2
+        found.append(Prune(SPARSITY, max(begin, 1)))
     if chosen["schedule"] == "performance":
         found.append(c.ReduceLROnPlateau(patience=PATIENCE // 2))
     if chosen["stopping"] == "early":
@@ -150,6 +172,7 @@ def callbacks(recipe):
                 "val_loss" if recipe.task == "regression" else "val_accuracy",
                 patience=chosen["epochs"] if whole else PATIENCE,
                 restore_best_weights=True,
+                start_from_epoch=begin,
             )
         )
     return found

@@ -13,7 +13,7 @@ def recommend(task, n_samples, n_features, priority="default"):
 
         default             He, ELU, Nesterov, one cycle; batch norm if deep
         self_normalizing    LeCun, SELU; alpha dropout if examples are few
-        sparse              an ℓ1 penalty, then the smallest weights become zero
+        sparse              an ℓ1 penalty; the smallest weights become zero on the way
         fast                two layers, leaky ReLU, batch norm left out or folded
         accurate            dropout, and the mean of many predictions with it
         modern              swish, batch norm, AdamW, a warm-up and a cosine

@@ -154,10 +154,11 @@ class Recipe:
         return _building.build(self, input_shape, n_classes, seed)
 
     def callbacks(self):
-        """New callbacks for `fit`: early stopping, the rate on a plateau, or none.
+        """New callbacks for `fit`: pruning, the rate on a plateau, early stopping.
 
-        Both watch the validation data. With a schedule that ends with the run the
-        training is not cut short: only the best epoch's weights are restored.
+        The last two watch the validation data. With a schedule that ends with the run
+        the training is not cut short: only the best epoch's weights are restored.
+        Pruning takes the first half of the epochs, and only later ones are restored.
         """
         return _building.callbacks(self)
 

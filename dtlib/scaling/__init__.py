@@ -1,6 +1,6 @@
 """Scaling: more data than memory, more devices than one, and what they cost.
 
-Tests: tests/test_scaling.py.
+The chapter `scaling` of the book explains it. Tests: tests/test_scaling.py.
 """
 
 from dtlib.scaling.loop import distributed_step, fit_distributed, measure_all_reduce

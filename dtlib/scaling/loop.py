@@ -40,6 +40,8 @@ def distributed_step(model, strategy):
         ValueError: Where the model was built elsewhere, or its optimizer does what is
             not the same on a part of the batch (clipping, accumulation, a loss scale
             that adapts).
+
+    Equation: eq-scaling-share
     """
     import tensorflow as tf
 

@@ -30,6 +30,8 @@ def scaled_learning_rate(learning_rate, *, batch_size, base_batch_size, rule="li
     Reference: Goyal et al., 2017, "Accurate, large minibatch SGD: training ImageNet
     in 1 hour", https://arxiv.org/abs/1706.02677; for the square root, Krizhevsky, 2014,
     https://arxiv.org/abs/1404.5997
+
+    Equation: eq-scaling-rate
     """
     rate = number_in("learning_rate", learning_rate, "(0, inf)")
     size = integer_in("batch_size", batch_size, "[1, inf)")
@@ -64,6 +66,8 @@ def loss_scale_update(scale, streak, finite, *, growth_steps):
     Reference: Micikevicius et al., 2018, "Mixed precision training",
     https://arxiv.org/abs/1710.03740; the constants are those of
     `keras.optimizers.LossScaleOptimizer`.
+
+    Equation: eq-scaling-loss-scale
     """
     steps = integer_in("growth_steps", growth_steps, "[1, inf)")
     s = number_in("scale", scale, "(0, inf)")
@@ -101,6 +105,8 @@ def all_reduce_seconds(n_bytes, *, workers, bandwidth, latency):
 
     Reference: Patarasuk and Yuan, 2009, "Bandwidth optimal all-reduce algorithms for
     clusters of workstations", https://doi.org/10.1016/j.jpdc.2008.09.002
+
+    Equation: eq-scaling-all-reduce
     """
     m = number_in("n_bytes", n_bytes, "[0, inf)")
     n = integer_in("workers", workers, "[1, inf)")
@@ -143,6 +149,8 @@ def speedup(
     >>> [round(speedup(n, compute_seconds=0.1, **link, batch="global"), 1)
     ...  for n in (1, 8, 100)]
     [1.0, 3.3, 4.4]
+
+    Equation: eq-scaling-speedup
     """
     n = integer_in("workers", workers, "[1, inf)")
     t = number_in("compute_seconds", compute_seconds, "(0, inf)")
