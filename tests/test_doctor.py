@@ -306,6 +306,28 @@ def test_the_score_of_a_shuffled_target_has_mean_0_and_standard_deviation_1():
     assert abs(np.std(scores) - 1) < 4 / 4000**0.5
 
 
+@pytest.mark.parametrize(
+    ("rule", "arguments", "names"),
+    [
+        (doctor.expected_initial_loss, (-0.1, 10), "variance"),
+        (doctor.expected_initial_loss, (np.nan, 10), "variance"),
+        (doctor.expected_initial_loss, (1.0, 1), "n_classes"),
+        (doctor.guessing_loss, ([0.5, 0.4],), "shares"),
+        (doctor.guessing_loss, ([1.5, -0.5],), "shares"),
+        (doctor.guessing_loss, ([np.nan, 1.0],), "shares"),
+        (doctor.gradient_reach, ([],), "norms"),
+        (doctor.gradient_reach, ([1.0, np.nan],), "norms"),
+        (doctor.gradient_reach, ([-1.0, 1.0],), "norms"),
+        (doctor.permutation_score, (np.ones((4, 2)), np.ones((4, 1))), "guess"),
+        (doctor.permutation_score, (np.ones(4), np.ones(4)), "guess"),
+        (doctor.permutation_score, (np.ones((1, 2)), np.ones((1, 2))), "guess"),
+    ],
+)
+def test_a_rule_names_what_it_cannot_take(rule, arguments, names):
+    with pytest.raises(ValueError, match=f"`{names}` .*must .*Received"):
+        rule(*arguments)
+
+
 def test_neighbors_are_the_nearest_of_the_rows_that_tell():
     rng = np.random.default_rng(0)
     x, others, targets = (rng.normal(size=(n, 3)) for n in (30, 4, 30))

@@ -507,6 +507,9 @@ def test_a_sparse_recipe_prunes_on_the_way_and_keeps_no_earlier_epoch():
     assert stopping.start_from_epoch == 4
     restored = recipe.finish(model).get_weights()
     assert all(map(np.array_equal, restored, model.get_weights()))
+    # The smallest of all layers go, not as many of each.
+    shares = [np.mean(w == 0) for w in restored if w.ndim == 2]
+    assert np.ptp(shares) > 0.05
     assert recommend("multiclass", 300, 12).callbacks()[0].start_from_epoch == 0
 
 
@@ -732,6 +735,11 @@ def test_so_many_trials_hit_and_one_less_would_not(share, probability):
     hit = stats.binom.sf(0, n, share)  # one success or more
     assert hit >= probability * (1 - 1e-12)
     assert n == 1 or stats.binom.sf(0, n - 1, share) < probability
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.25, 3), (0.25, 9), (0.2, 12), (0.5, 20)])
+def test_a_rounding_error_asks_for_no_further_trial(share, n):
+    assert recipes.trials_needed(share, 1 - (1 - share) ** n) == n
 
 
 @pytest.mark.equation("eq-recipes-bits")

@@ -71,7 +71,8 @@ def passes(patient):
     rows = [by_name[name] for name in sizes]
     norms = seen.weight_gradient_rms[rows] * np.sqrt(list(sizes.values()))
     norms = norms[~np.isnan(norms) | ~np.isfinite(seen.gradient_rms[rows])]
-    reach = gradient_reach(norms) if len(norms) > 1 else 1
+    whole = len(norms) > 1 and np.isfinite(norms).all()
+    reach = gradient_reach(norms) if whole else 1
     low = reach < VANISHED and 0 < VANISHED * norms.max() < EXPLODED
     if low and not found and not _silent(patient):
         yield finding(
@@ -117,7 +118,10 @@ def expected_loss(patient, *, training=False):
     scores = keras.ops.convert_to_numpy(patient.model(x, training=training))
     if softmax:  # the logarithm gives the logits back, less a number a row
         scores = np.log(np.maximum(scores, keras.config.epsilon()))
-    value = expected_initial_loss(float(np.var(scores, -1).mean()), patient.outputs)
+    variance = float(np.var(scores, -1, dtype="float64").mean())
+    if not np.isfinite(variance):
+        return None
+    value = expected_initial_loss(variance, patient.outputs)
     return value + float(sum(map(float, patient.model.losses)))
 
 

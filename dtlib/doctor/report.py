@@ -69,20 +69,18 @@ class Report(tuple):
     def _repr_html_(self):
         if not self:
             return "<p>No fault found.</p>"
-        head = ("fault", "symptom", "evidence", "cause", "remedy", "chapter")
-        rows = [
-            (f.name, f.symptom, f.numbers, f.cause, f.remedy, f.chapter) for f in self
-        ]
-        lines = [_row("th", head), *(_row("td", row) for row in rows)]
-        return "<table>\n" + "\n".join(lines) + "\n</table>"
+        lines = []
+        for found in self:
+            lines.append(_row("th", "fault", found.name))
+            rows = found._replace(evidence=found.numbers)._asdict()
+            lines += [_row("td", *row) for row in list(rows.items())[1:]]
+        # The class by which notebooks and sites know a table of data.
+        return '<table class="dataframe">\n' + "\n".join(lines) + "\n</table>"
 
 
-def _row(tag, cells):
-    return (
-        "<tr>"
-        + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells)
-        + "</tr>"
-    )
+def _row(tag, name, text):
+    left = 'style="text-align: left"'
+    return f"<tr><th {left}>{name}</th><{tag} {left}>{escape(str(text))}</{tag}></tr>"
 
 
 def _short(value):

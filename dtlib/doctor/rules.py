@@ -5,6 +5,8 @@ The chapter `doctor` of the book explains it. Tests: tests/test_doctor.py.
 
 import numpy as np
 
+from dtlib._check import finite, integer_in, number_in
+
 
 def expected_initial_loss(variance, n_classes):
     """Cross-entropy of a softmax whose logits know nothing of the labels.
@@ -15,11 +17,14 @@ def expected_initial_loss(variance, n_classes):
     next is a sixth of the logits' third moment. Equal logits (V = 0) pay ln K.
 
     Args:
-        variance: V, the variance of a row's K logits, ÷ K, averaged over the rows.
-        n_classes: K.
+        variance: V ≥ 0, the variance of a row's K logits, ÷ K, averaged over the rows.
+        n_classes: K ≥ 2.
 
     Returns:
         A float, in nats.
+
+    Raises:
+        ValueError: For an argument out of its range.
 
     Limits: Where V is above 2 or so the next terms matter.
 
@@ -28,7 +33,8 @@ def expected_initial_loss(variance, n_classes):
 
     Equation: eq-doctor-start
     """
-    return float(np.log(n_classes) + variance / 2)
+    k = integer_in("n_classes", n_classes, "[2, inf)")
+    return float(np.log(k) + number_in("variance", variance, "[0, inf)") / 2)
 
 
 def guessing_loss(shares):
@@ -44,12 +50,19 @@ def guessing_loss(shares):
     Returns:
         A float, in nats.
 
+    Raises:
+        ValueError: For an argument out of its range.
+
     >>> round(guessing_loss([0.5, 0.5]), 3), round(guessing_loss([0.95, 0.05]), 3)
     (0.693, 0.199)
 
     Equation: eq-doctor-guessing
     """
-    q = np.asarray(shares, "float64")
+    q = finite("shares", shares).astype("float64")
+    if (q < 0).any() or abs(q.sum() - 1) > 1e-6:
+        raise ValueError(
+            f"`shares` must be ≥ 0 and add up to 1. Received: shares={shares!r}."
+        )
     q = q[q > 0]
     return float(-np.sum(q * np.log(q)))
 
@@ -60,18 +73,25 @@ def gradient_reach(norms):
         ‖∇₁‖ / max over layers of ‖∇ₗ‖
 
     Args:
-        norms: Array of the norms of the kernels' gradients, the first layer first.
+        norms: Array of the norms of the kernels' gradients, ≥ 0, the first layer first.
 
     Returns:
         A float in [0, 1]; 0 where no kernel has a gradient.
+
+    Raises:
+        ValueError: For an argument out of its range.
 
     >>> gradient_reach([0.01, 0.1, 1.0])
     0.01
 
     Equation: eq-doctor-reach
     """
-    norms = np.asarray(norms, "float64")
-    return float(norms[0] / max(norms.max(), 1e-300))
+    found = np.asarray(norms, "float64")
+    if found.ndim != 1 or not found.size or not (found >= 0).all():
+        raise ValueError(
+            f"`norms` must be an array of numbers ≥ 0. Received: norms={norms!r}."
+        )
+    return float(found[0] / max(found.max(), 1e-300))
 
 
 def permutation_score(guess, target):
@@ -90,6 +110,9 @@ def permutation_score(guess, target):
     Returns:
         A float.
 
+    Raises:
+        ValueError: For arrays that do not fit.
+
     >>> target = np.eye(2)[np.arange(100) % 2]
     >>> round(permutation_score(target, target), 1)
     9.9
@@ -100,6 +123,11 @@ def permutation_score(guess, target):
     Equation: eq-doctor-shuffled
     """
     guess, target = (np.asarray(v, "float64") for v in (guess, target))
+    if guess.shape != target.shape or guess.ndim != 2 or len(guess) < 2:
+        raise ValueError(
+            "`guess` and `target` must have one shape (n, k), n ≥ 2. Received: "
+            f"guess.shape={guess.shape}, target.shape={target.shape}."
+        )
     n = len(target)
     g, t = guess - guess.mean(0), target - target.mean(0)
     variance = np.sum((g.T @ g) * (t.T @ t)) / (n - 1)

@@ -220,7 +220,8 @@ class Recipe:
         names = ("part", "choice", "reason", "chapter", "claims")
         head = "".join(f"<th>{name}</th>" for name in names)
         body = "".join(f"<tr>{row}</tr>" for row in cells)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        head = f"<thead><tr>{head}</tr></thead>"
+        return f'<table class="dataframe">{head}<tbody>{body}</tbody></table>'
 
 
 def _wrapped(text, indent):

@@ -82,7 +82,8 @@ def trials_needed(share, probability):
     """
     share = number_in("share", share, "(0, 1)")
     probability = number_in("probability", probability, "(0, 1)")
-    return math.ceil(math.log1p(-probability) / math.log1p(-share))
+    needed = math.log1p(-probability) / math.log1p(-share)
+    return math.ceil(needed * (1 - 1e-12))  # a rounding error is no trial
 
 
 def bits_per_weight(sparsity, bits):
