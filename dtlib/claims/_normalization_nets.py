@@ -205,15 +205,26 @@ def tune(kind, nets, given, setting, *, epochs, grid=RATES):
     Returns:
         `{net: Found}`.
     """
+    done, _ = tuned(kind, nets, given, setting, epochs=epochs, grid=grid)
+    return dict(zip(nets, done, strict=True))
+
+
+def tuned(kind, nets, given, setting, *, epochs, grid=RATES):
+    """As `tune`, of variants of which some may be equal, and with the networks.
+
+    Returns:
+        A `Found` for each of `nets`, and the model of the fresh networks: variant by
+        variant, seed by seed.
+    """
     seeds, trials = list(setting["seeds"]), list(setting["tune_seeds"])
     how = dict(epochs=epochs, batch_size=setting["batch_size"])
     tried = [*itertools.product(nets, grid, trials)]
     model = train(tried, kind, given, **how)
     score = measured(model, given.valid, given.y)[0]
     score = score.reshape(len(nets), len(grid), len(trials)).mean(-1)
-    chosen = (grid[protocol.choose(list(each), "max")] for each in score)
-    best = dict(zip(nets, chosen, strict=True))
-    runs = [(net, best[net], seed) for net, seed in itertools.product(nets, seeds)]
+    best = [grid[protocol.choose(list(each), "max")] for each in score]
+    pairs = zip(nets, best, strict=True)
+    runs = [(*pair, seed) for pair, seed in itertools.product(pairs, seeds)]
     # As many networks as were tried, so that their program serves again.
     spare = tried[: max(0, len(tried) - len(runs))]
     again = model if len(runs) + len(spare) == len(tried) else None
@@ -223,15 +234,15 @@ def tune(kind, nets, given, setting, *, epochs, grid=RATES):
         hits, loss = measured(model, getattr(given, part), given.y)
         accuracy[part] = hits[: len(runs)].reshape(len(nets), len(seeds))
         lost = ~np.isfinite(loss[: len(runs)]).reshape(len(nets), len(seeds))
-    return {
-        net: Found(
-            best[net],
-            best[net] in (grid[0], grid[-1]),
+    return [
+        Found(
+            rate,
+            rate in (grid[0], grid[-1]),
             **{part: values[i] for part, values in accuracy.items()},
             diverged=int(lost[i].sum()),
         )
-        for i, net in enumerate(nets)
-    }
+        for i, rate in enumerate(best)
+    ], model
 
 
 @functools.cache

@@ -4,7 +4,6 @@ Tests: tests/test_claims_recipes_latency.py.
 """
 
 import functools
-import itertools
 
 import keras
 import numpy as np
@@ -13,9 +12,8 @@ from keras import ops
 from dtlib import normalization
 from dtlib.claims import _normalization_nets as many
 from dtlib.claims._normalization_layers import Blocks, Norm
-from dtlib.claims._normalization_nets import Found, Kind, Net
+from dtlib.claims._normalization_nets import Kind, Net
 from dtlib.claims.arms import SETTINGS, training_data
-from dtlib.experiments import protocol
 
 WIDTH = 64
 # Half-decades. Of C18, five layers with batch norm did best at 0.3.
@@ -90,28 +88,9 @@ def tune(arms, given, setting, width=WIDTH):
     rule = beside([ACTIVATIONS[arm[1]] for arm in arms.values()])
     kind = Kind("before" if normed else "none", rule, depth, width)
     own = [Net(STARTS[arm[1]]) for arm in arms.values()]
-    seeds, trials = list(setting["seeds"]), list(setting["tune_seeds"])
-    how = {key: setting[key] for key in ("epochs", "batch_size")}
-    tried = [*itertools.product(own, RATES, trials)]
-    model = many.train(tried, kind, given, **how)
-    score = many.measured(model, given.valid, given.y)[0]
-    score = score.reshape(len(own), len(RATES), len(trials)).mean(-1)
-    best = [protocol.choose(list(each), "max") for each in score]
-    runs = [(net, RATES[k], s) for net, k in zip(own, best, strict=True) for s in seeds]
-    # As many networks as were tried have the same program.
-    again = model if len(runs) == len(tried) else None
-    model = many.train(runs, kind, given, **how, model=again)
-    right, lost = {}, None
-    for part in ("valid", "test", "train"):
-        hits, loss = many.measured(model, getattr(given, part), given.y)
-        right[part] = hits.reshape(len(own), len(seeds))
-        lost = ~np.isfinite(loss).reshape(len(own), len(seeds))
-    found = {}
-    for i, (name, k) in enumerate(zip(arms, best, strict=True)):
-        parts = {part: values[i] for part, values in right.items()}
-        edge = k in (0, len(RATES) - 1)
-        found[name] = Found(RATES[k], edge, **parts, diverged=int(lost[i].sum()))
-    return found, model
+    how = dict(epochs=setting["epochs"], grid=RATES)
+    found, model = many.tuned(kind, own, given, setting, **how)
+    return dict(zip(arms, found, strict=True)), model
 
 
 def one_of(model, arm, k):

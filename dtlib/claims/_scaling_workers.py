@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from dtlib import scaling
+from dtlib.scaling.loop import _is_first
 
 FEATURES, CLASSES = 784, 10
 
@@ -81,7 +82,7 @@ def turns(strategy, hidden, *, rows, batch):
     """
     import tensorflow as tf
 
-    workers, first = strategy.num_replicas_in_sync, _index(strategy) == 0
+    workers, first = strategy.num_replicas_in_sync, _is_first(strategy)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((rows, FEATURES)).astype("float32")
     y = rng.integers(0, CLASSES, rows)
@@ -118,18 +119,13 @@ def measure(strategy, networks, *, batch, rounds, sizes):
     return said
 
 
-def _index(strategy):
-    resolver = strategy.cluster_resolver
-    return 0 if resolver is None else resolver.task_id
-
-
 def main(folder, plan):
     """Measure what the plan says; worker 0 writes it down."""
     import tensorflow as tf
 
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     said = measure(strategy, **json.loads(plan))
-    if _index(strategy) == 0:
+    if _is_first(strategy):
         Path(folder, "said.json").write_text(json.dumps(said), "utf-8")
 
 
